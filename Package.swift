@@ -1,0 +1,109 @@
+// swift-tools-version: 6.1
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOFoundationCompat", package: "swift-nio"),
+]
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto: [Target.Dependency] = [
+    .product(name: "Crypto", package: "swift-crypto"),
+    .product(name: "CryptoExtras", package: "swift-crypto"),
+]
+
+/// A target with the settings that all of them share.
+func target(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "grafana",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "grafana", targets: ["grafana"]),
+        .executable(name: "grafana-cli", targets: ["grafana-cli"]),
+        .library(name: "PluginABI", targets: ["PluginABI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The contract and the C libraries, as modules.
+        .systemLibrary(name: "CPluginABI", path: "include"),
+        .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CLinux"),
+
+        // The platform, from the bottom to the top; ArchitectureTests checks the arrows.
+        target("PluginABI", ["CPluginABI"]),
+        target("Settings", []),
+        target("BuiltinDatasources", ["PluginABI"]),
+        target(
+            "PluginHost", path: "Sources/Host",
+            [
+                "CPluginABI", "PluginABI", "CJansson", "CLinux", logging, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
+        target("Storage", ["CSQLite", "CLinux", logging] + crypto),
+        target(
+            "Server",
+            [
+                "PluginABI", "Settings", "PluginHost", "Storage", "CZlib", logging, lifecycle,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ] + nio + crypto),
+        target(
+            "Commands",
+            [
+                "PluginABI", "Settings", "BuiltinDatasources", "PluginHost", "Storage", "Server", logging, lifecycle,
+                arguments, .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ] + nio),
+
+        // The programs: each parses its arguments and calls Commands.
+        .executableTarget(name: "grafana", dependencies: ["Commands"], swiftSettings: swiftSettings),
+        .executableTarget(name: "grafana-cli", dependencies: ["Commands"], swiftSettings: swiftSettings),
+
+        tests("ArchitectureTests", []),
+        tests("PluginABITests", ["PluginABI", "CPluginABI"]),
+        tests("SettingsTests", ["Settings"]),
+        tests("StorageTests", ["Storage"]),
+        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources"]),
+        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost"]),
+        tests(
+            "ServerTests",
+            [
+                "Server", "Settings", "Storage", "PluginHost", "PluginABI", "BuiltinDatasources",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ]),
+        tests("CommandsTests", ["Commands"]),
+    ],
+    cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The few Linux calls and constants that Swift's Glibc module does not show. */
+#ifndef GRAFANA_LINUX_CALLS_H
+#define GRAFANA_LINUX_CALLS_H
+
+#include <stdint.h>
+
+/* A memory file that can be sealed; -1 and errno on failure. */
+int linux_memfd_create(const char *name);
+
+/* Forbids every further change of the memory file's size and content; -1 and errno on failure. */
+int linux_seal(int fd);
+
+/* The seals of a memory file as a bit set of F_SEAL_…; -1 and errno on failure. */
+int linux_seals(int fd);
+
+/* Takes an exclusive lock on the whole open file without waiting. Returns 0, or -1 with errno EAGAIN when another open
+ * file description holds it. The lock ends with the descriptor, also when the process is killed. */
+int linux_try_lock(int fd);
+
+#endif
