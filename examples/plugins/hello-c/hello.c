@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A complete data source: its queries draw a sine, its health check says hello, its resource "greeting" answers JSON. */
+ * A complete data source: queries draw a sine, the health check says hello, the resource "greeting" answers JSON. */
 #include <grafana/sdk.h>
 
 #include <math.h>
