@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The settings of `[plugins]` and `[plugin.<id>]` that the loading pipeline obeys.
+public struct LoadingSettings: Sendable, Equatable {
+    /// `app_mode = development`: unsigned plugins load, and files may come and go after discovery.
+    public var isDevelopment = false
+    /// `[plugins] allow_loading_unsigned_plugins`.
+    public var unsignedIDs: Set<String> = []
+    /// `[plugins] disable_plugins`.
+    public var disabledIDs: Set<String> = []
+    /// The ids whose section `[plugin.<id>]` says `as_external = true`.
+    public var coreIDsAsExternal: Set<String> = []
+    public var permittedTypes: Set<PluginType> = [.datasource, .panel, .app, .renderer]
+    /// The path of `[server] root_url` when the server runs below one, such as `/grafana`; else empty.
+    public var appSubURL = ""
+    /// The file names of libraries and executables end with these.
+    public var platform = Platform.current
+
+    public init() {}
+
+    /// Splits a list of ids as Grafana does: by commas and white space.
+    public static func ids(_ text: String) -> Set<String> {
+        Set(text.split { $0 == "," || $0.isWhitespace }.map(String.init))
+    }
+}
+
+/// An operating system and processor by their Go names, as plugin packages use them.
+public struct Platform: Sendable, Hashable, CustomStringConvertible {
+    /// `linux`.
+    public var os: String
+    /// `amd64`, `arm64`, `arm`, `386`, `riscv64`.
+    public var architecture: String
+    /// The same processor as ELF knows it.
+    public var machine: ELFImage.Machine
+
+    public init(os: String, architecture: String, machine: ELFImage.Machine) {
+        self.os = os
+        self.architecture = architecture
+        self.machine = machine
+    }
+
+    public var description: String { "\(os)_\(architecture)" }
+
+    #if arch(x86_64)
+    public static let current = Platform(os: "linux", architecture: "amd64", machine: .x86_64)
+    #elseif arch(arm64)
+    public static let current = Platform(os: "linux", architecture: "arm64", machine: .aarch64)
+    #endif
+}

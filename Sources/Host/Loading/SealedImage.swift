@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CLinux
+import Glibc
+import Synchronization
+
+/// A shared library, read once into memory and sealed: nobody can change it between the check and the opening.
+///
+/// Owns a memory file and closes it with its last reference, unless ``keepOpen()`` was called.
+public final class SealedImage: Sendable {
+    /// The file that was read, for messages and debuggers.
+    public let origin: String
+    /// The descriptor of the memory file.
+    public let descriptor: Int32
+    /// Bytes.
+    public let size: Int
+    /// The digest of the bytes; nil when the signature verifier asked for none.
+    public let digest: [UInt8]?
+    private let isKept = Atomic<Bool>(false)
+
+    init(origin: String, descriptor: Int32, size: Int, digest: [UInt8]?) {
+        self.origin = origin
+        self.descriptor = descriptor
+        self.size = size
+        self.digest = digest
+    }
+
+    deinit {
+        if !isKept.load(ordering: .relaxed) { close(descriptor) }
+    }
+
+    /// The path to give to `dlopen`: `/proc/self/fd/N`.
+    public var path: String { "/proc/self/fd/\(descriptor)" }
+
+    /// Keeps the descriptor open for the life of the process; call it before `dlopen`.
+    ///
+    /// The dynamic linker recognises libraries by the path they were opened with. A library that is never closed
+    /// therefore reserves its descriptor number: were it reused, `dlopen` would return the old library for the new one.
+    public func keepOpen() { isKept.store(true, ordering: .relaxed) }
+
+    /// Calls `body` with all bytes, mapped read-only.
+    ///
+    /// - Throws: what `body` throws, or a ``FileError`` when the bytes cannot be mapped.
+    public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) throws -> R {
+        guard size > 0 else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        guard let map = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), map != MAP_FAILED else {
+            throw FileError(operation: "map", path: origin, number: errno)
+        }
+        defer { munmap(map, size) }
+        return try body(UnsafeRawBufferPointer(start: map, count: size))
+    }
+}
+
+extension SealedImage {
+    /// 1 GiB: ten times the largest Swift plugin that carries all of Foundation.
+    static let largestSize = 1 << 30
+
+    /// Reads a file into a sealed memory file, hashing what it writes.
+    ///
+    /// - Throws: ``FileError``; `number` is `EFBIG` past `limit` and `EISDIR` for anything that is not a regular file.
+    convenience init(reading path: String, hasher: (any ContentHasher)?, limit: Int = largestSize) throws {
+        let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard source >= 0 else { throw FileError(operation: "open", path: path, number: errno) }
+        defer { close(source) }
+        var status = stat()
+        guard fstat(source, &status) == 0 else { throw FileError(operation: "read", path: path, number: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(operation: "read", path: path, number: EISDIR) }
+
+        let memory = linux_memfd_create(FilePath.lastComponent(path))
+        guard memory >= 0 else { throw FileError(operation: "memfd_create", path: path, number: errno) }
+        do {
+            var hasher = hasher
+            let size = try Self.copy(from: source, to: memory, path: path, limit: limit, hasher: &hasher)
+            guard linux_seal(memory) == 0 else { throw FileError(operation: "seal", path: path, number: errno) }
+            self.init(origin: path, descriptor: memory, size: size, digest: hasher?.finalize())
+        } catch {
+            close(memory)
+            throw error
+        }
+    }
+
+    /// Copies until the end of `source`; returns the number of bytes.
+    private static func copy(
+        from source: Int32, to memory: Int32, path: String, limit: Int, hasher: inout (any ContentHasher)?
+    ) throws -> Int {
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 64)
+        defer { chunk.deallocate() }
+        var size = 0
+        while true {
+            let count = read(source, chunk.baseAddress, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw FileError(operation: "read", path: path, number: errno) }
+            guard count > 0 else { return size }
+            size += count
+            guard size <= limit else { throw FileError(operation: "read", path: path, number: EFBIG) }
+            let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
+            hasher?.update(bytes)
+            try write(bytes, to: memory, path: path)
+        }
+    }
+
+    private static func write(_ bytes: UnsafeRawBufferPointer, to memory: Int32, path: String) throws {
+        var rest = bytes
+        while !rest.isEmpty {
+            let count = Glibc.write(memory, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw FileError(operation: "copy", path: path, number: errno) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        }
+    }
+}
