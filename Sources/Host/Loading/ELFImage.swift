@@ -9,9 +9,13 @@ public struct ELFImage: Sendable, Equatable {
     /// The size of addresses.
     public enum Class: UInt8, Sendable { case bits32 = 1, bits64 = 2 }
 
+    /// 32 or 64 bit.
     public var elfClass: Class
+    /// The byte order.
     public var isLittleEndian: Bool
+    /// The processor.
     public var machine: Machine
+    /// Library, program or object file.
     public var type: ObjectType
 
     // The rest is only filled for a library of the host's own kind: 64 bit, little-endian, ET_DYN.
@@ -35,15 +39,23 @@ public struct ELFImage: Sendable, Equatable {
 
     /// `e_machine`.
     public struct Machine: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+        /// The number in the file.
         public var rawValue: UInt16
+        /// Wraps the number in the file.
         public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+        /// 32-bit x86.
         public static let x86 = Self(rawValue: 3)
+        /// 32-bit ARM.
         public static let arm = Self(rawValue: 40)
+        /// 64-bit x86.
         public static let x86_64 = Self(rawValue: 62)
+        /// 64-bit ARM.
         public static let aarch64 = Self(rawValue: 183)
+        /// RISC-V of either size.
         public static let riscv = Self(rawValue: 243)
 
+        /// The name for messages.
         public var description: String {
             switch self {
             case .x86: "x86"
@@ -58,14 +70,21 @@ public struct ELFImage: Sendable, Equatable {
 
     /// `e_type`.
     public struct ObjectType: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+        /// The number in the file.
         public var rawValue: UInt16
+        /// Wraps the number in the file.
         public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+        /// `ET_REL`.
         public static let relocatable = Self(rawValue: 1)
+        /// `ET_EXEC`.
         public static let executable = Self(rawValue: 2)
+        /// `ET_DYN`.
         public static let shared = Self(rawValue: 3)
+        /// `ET_CORE`.
         public static let core = Self(rawValue: 4)
 
+        /// The name for messages.
         public var description: String {
             switch self {
             case .relocatable: "an object file (.o)"

@@ -6,6 +6,7 @@ import Glibc
 public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What was tried, such as `open`.
     public var operation: String
+    /// The file or folder.
     public var path: String
     /// The value of `errno`.
     public var number: Int32
@@ -23,6 +24,7 @@ public struct FileError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether nothing is at the path.
     var isMissing: Bool { number == ENOENT || number == ENOTDIR }
 
+    /// Operation, path and reason.
     public var description: String { "cannot \(operation) '\(path)': \(reason)" }
 }
 
@@ -34,7 +36,7 @@ enum FileSystem {
         var isSymlink: Bool
     }
 
-    /// What is at the path; symlinks are followed unless told otherwise. Nil when nothing can be seen there.
+    /// What is at the path, or nil when nothing can be seen there; symlinks are followed unless told otherwise.
     static func status(of path: String, followingSymlinks: Bool = true) -> Status? {
         try? requiredStatus(of: path, followingSymlinks: followingSymlinks)
     }

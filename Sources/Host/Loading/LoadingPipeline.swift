@@ -7,7 +7,9 @@ public import Logging
 /// One failing plugin never stops another. Each plugin that does not pass is a ``PluginRefusal``, logged once.
 /// The stages read files, so they run on a thread of their own.
 public struct LoadingPipeline: Sendable {
+    /// What the operator allows.
     public var settings: LoadingSettings
+    /// Judges the signature of each primary plugin.
     public var verifier: any SignatureVerifier
     private let logger: Logger
 

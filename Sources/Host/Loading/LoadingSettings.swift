@@ -10,12 +10,14 @@ public struct LoadingSettings: Sendable, Equatable {
     public var disabledIDs: Set<String> = []
     /// The ids whose section `[plugin.<id>]` says `as_external = true`.
     public var coreIDsAsExternal: Set<String> = []
+    /// Plugins of other types are left out, with their bundle.
     public var permittedTypes: Set<PluginType> = [.datasource, .panel, .app, .renderer]
     /// The path of `[server] root_url` when the server runs below one, such as `/grafana`; else empty.
     public var appSubURL = ""
     /// The file names of libraries and executables end with these.
     public var platform = Platform.current
 
+    /// Production defaults: nothing unsigned, nothing disabled.
     public init() {}
 
     /// Splits a list of ids as Grafana does: by commas and white space.
@@ -33,17 +35,21 @@ public struct Platform: Sendable, Hashable, CustomStringConvertible {
     /// The same processor as ELF knows it.
     public var machine: ELFImage.Machine
 
+    /// Production defaults: nothing unsigned, nothing disabled.
     public init(os: String, architecture: String, machine: ELFImage.Machine) {
         self.os = os
         self.architecture = architecture
         self.machine = machine
     }
 
+    /// `<os>_<arch>`, the end of file names.
     public var description: String { "\(os)_\(architecture)" }
 
     #if arch(x86_64)
+    /// The platform that this server was built for.
     public static let current = Platform(os: "linux", architecture: "amd64", machine: .x86_64)
     #elseif arch(arm64)
+    /// The platform that this server was built for.
     public static let current = Platform(os: "linux", architecture: "arm64", machine: .aarch64)
     #endif
 }

@@ -8,7 +8,9 @@ public struct PluginAssets: Sendable, Equatable {
     public var baseURL: String
     /// The URL of module.js, or `core:plugin/<folder>`.
     public var module: String
+    /// A URL; the icon of the type when plugin.json names none.
     public var smallLogo: String
+    /// A URL; the icon of the type when plugin.json names none.
     public var largeLogo: String
     /// URLs, in the order of `info.screenshots`.
     public var screenshots: [PluginDescriptor.Screenshot]

@@ -2,6 +2,7 @@
 
 /// A plugin on its way through the pipeline: discovered and bootstrapped, not yet judged.
 public struct PluginCandidate: Sendable {
+    /// The decoded plugin.json.
     public var descriptor: PluginDescriptor
     /// The folder of plugin.json.
     public var folder: String
@@ -9,11 +10,17 @@ public struct PluginCandidate: Sendable {
     public var sourceFolder: String
     /// The folder of the bundle's primary plugin, which no file of the plugin may leave.
     public var bundleFolder: String
+    /// Core or external; a child has that of its parent.
     public var pluginClass: PluginClass
+    /// The files that MANIFEST.txt must list.
     public var files: PluginFiles
+    /// The URLs of the plugin.
     public var assets: PluginAssets
+    /// The plugin whose folder contains this one.
     public var parentID: String?
+    /// The nested plugins.
     public var childIDs: [String] = []
+    /// The parent, when it is an app.
     public var includedInAppID: String?
 
     /// The sealed library; nil when plugin.json names none or when it could not be read.

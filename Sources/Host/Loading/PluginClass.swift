@@ -20,12 +20,14 @@ public enum PluginSource: Sendable, Hashable {
     /// One plugin's folder.
     case folder(path: String, class: PluginClass)
 
+    /// The folder.
     public var path: String {
         switch self {
         case .collection(let path, _), .folder(let path, _): path
         }
     }
 
+    /// The class that its plugins get.
     public var pluginClass: PluginClass {
         switch self {
         case .collection(_, let pluginClass), .folder(_, let pluginClass): pluginClass

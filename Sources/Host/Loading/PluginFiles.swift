@@ -12,8 +12,10 @@ public struct PluginFiles: Sendable, Equatable {
 
     /// The folder of plugin.json.
     public let root: String
+    /// Whether the list is frozen.
     public let listing: Listing
 
+    /// Makes one with the defaults.
     public init(root: String, listing: Listing) {
         self.root = root
         self.listing = listing

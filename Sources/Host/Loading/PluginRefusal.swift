@@ -7,12 +7,16 @@
 public struct PluginRefusal: Error, Sendable, Equatable, CustomStringConvertible {
     /// The class of the refusal, stable for tests, scripts and the anchors of `docs/troubleshooting.md`.
     public struct Code: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+        /// The kebab-case name.
         public var rawValue: String
+        /// Makes one with the defaults.
         public init(rawValue: String) { self.rawValue = rawValue }
         init(_ rawValue: String) { self.rawValue = rawValue }
+        /// The kebab-case name.
         public var description: String { rawValue }
     }
 
+    /// What kind of refusal it is.
     public var code: Code
     /// The id of plugin.json; nil when the refusal came before an id was known.
     public var pluginID: String?
@@ -27,6 +31,7 @@ public struct PluginRefusal: Error, Sendable, Equatable, CustomStringConvertible
     /// The command or action that mends it.
     public var remedy: String
 
+    /// Makes one with the defaults.
     public init(
         _ code: Code, pluginID: String?, folder: String, found: String = "", expected: String = "", message: String,
         remedy: String

@@ -23,6 +23,7 @@ public enum SignatureType: String, Sendable, Hashable {
 
 /// A signature status with the reason for it.
 public struct PluginSignature: Sendable, Equatable {
+    /// The verdict.
     public var status: SignatureStatus
     /// Set when the status is `valid`.
     public var type: SignatureType?
@@ -35,6 +36,7 @@ public struct PluginSignature: Sendable, Equatable {
     /// False when this build cannot judge the signature, which is another fault than a bad signature.
     public var isVerifiable: Bool
 
+    /// Makes one with the defaults.
     public init(
         _ status: SignatureStatus, type: SignatureType? = nil, organization: String = "", reason: String,
         remedy: String = "", isVerifiable: Bool = true
@@ -61,6 +63,7 @@ public protocol SignatureVerifier: Sendable {
 }
 
 extension SignatureVerifier {
+    /// No digests.
     public func makeHasher() -> (any ContentHasher)? { nil }
 }
 
@@ -73,8 +76,10 @@ public protocol ContentHasher {
 
 /// The verifier of a build without the signature module: it tells signed from unsigned and trusts neither.
 public struct PresenceVerifier: SignatureVerifier {
+    /// Makes one with the defaults.
     public init() {}
 
+    /// `internal` for core, `unsigned` without MANIFEST.txt, else `invalid` and not verifiable.
     public func signature(of plugin: PluginCandidate) -> PluginSignature {
         guard plugin.pluginClass != .core else {
             return PluginSignature(.internal, reason: "it is part of the server")

@@ -8,7 +8,9 @@ public struct ValidatedPlugin: Sendable {
     public var folder: String
     /// The folder or symlink in the plugins folder that the plugin was found under: the unit of reloading.
     public var sourceFolder: String
+    /// Core or external.
     public var pluginClass: PluginClass
+    /// The verdict that let it pass.
     public var signature: PluginSignature
     /// The sealed copy of the shared library; nil for a plugin without `library`.
     public var image: SealedImage?
@@ -16,6 +18,7 @@ public struct ValidatedPlugin: Sendable {
     public var elf: ELFImage?
     /// The path of the subprocess executable; nil for a plugin without `executable`.
     public var executable: String?
+    /// The URLs of its files.
     public var assets: PluginAssets
     /// The files that may be served and loaded; frozen at discovery in production.
     public var files: PluginFiles
@@ -30,6 +33,7 @@ public struct ValidatedPlugin: Sendable {
 }
 
 extension ValidatedPlugin {
+    /// The id.
     public var id: String { descriptor.id }
 
     /// A plugin that is linked into the server: no folder, no image, status `internal`.
@@ -49,8 +53,10 @@ extension ValidatedPlugin {
 public struct PluginWarning: Sendable, Equatable {
     /// Kebab-case, stable: `module-missing`, `unsigned-allowed`, `extra-exports`, `rpath`, `static-tls`.
     public var code: String
+    /// The fact and what to do about it.
     public var message: String
 
+    /// Makes one with the defaults.
     public init(_ code: String, _ message: String) {
         self.code = code
         self.message = message
@@ -61,5 +67,6 @@ public struct PluginWarning: Sendable, Equatable {
 public struct PreparedPlugins: Sendable {
     /// In the order of the sources and folders, a parent before its children.
     public var validated: [ValidatedPlugin] = []
+    /// In the order of the stages.
     public var refusals: [PluginRefusal] = []
 }
