@@ -70,6 +70,7 @@ final class AlignedMemory: @unchecked Sendable {
     init(capacity: Int) {
         self.capacity = capacity
         base = .allocate(byteCount: max(capacity, 64), alignment: 64)
+        if capacity == 0 { base.initializeMemory(as: UInt8.self, repeating: 0, count: 64) }
     }
 
     deinit {
