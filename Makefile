@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make run` builds and starts the server; `make test` tests it; `make help` lists the rest.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+BUILD := .build
+RELEASE := $(BUILD)/release
+EXAMPLES := $(BUILD)/examples
+GOARCH := $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
+# Programs of which a later version of this file may install more: each is installed when it was built.
+PROGRAMS := grafana grafana-cli
+# Narrows the tests: make test FILTER=FrameTests
+FILTER ?=
+TEST_OPTIONS := --disable-xctest $(if $(FILTER),--filter $(FILTER))
+# How long each fuzzer runs, in seconds.
+FUZZ_SECONDS ?= 60
+HEADERS := $(sort $(shell find include/grafana -name '*.h'))
+SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks examples Fuzz)
+
+.DEFAULT_GOAL := build
+
+## deps: install the Debian packages and Python packages that are missing
+deps:
+	@packaging/install-dependencies.sh
+
+## build: build the release programs into .build/release
+build:
+	$(SWIFT) build -c release --static-swift-stdlib
+
+## run: build, then start the server on the files of this folder
+run: deps build
+	$(RELEASE)/grafana server --homepath .
+
+## test: build and run every test (FILTER=name: some of them)
+test: deps examples
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build $(TEST_OPTIONS)
+
+## lint: check the format of Swift sources, and that each header compiles alone as C11 and C++17
+lint:
+	$(SWIFT) format lint --strict -r $(SWIFT_SOURCES)
+	@for header in $(HEADERS); do \
+	    for language in "$(CC) -x c -std=c11" "$(CXX) -x c++ -std=c++17"; do \
+	        echo "#include \"$${header#include/}\"" | $$language -Iinclude -Wall -Wextra -Wpedantic -Werror \
+	            -fsyntax-only - || exit 1; \
+	    done; \
+	done
+	@echo "lint: $(words $(HEADERS)) headers compile alone as C11 and C++17"
+	@abi/generate.py --check
+
+## format: format the Swift sources in place
+format:
+	$(SWIFT) format format -i -p -r $(SWIFT_SOURCES)
+
+## abi-check: compare the plugin ABI with every released baseline
+abi-check:
+	@abi/check.sh
+
+## examples: build the example plugins into .build/examples
+examples: $(patsubst examples/plugins/%/Makefile,example-c/%,$(wildcard examples/plugins/*-c/Makefile)) \
+    $(patsubst examples/plugins/%/Package.swift,example-swift/%,$(wildcard examples/plugins/*-swift/Package.swift))
+
+example-c/%:
+	@$(MAKE) --no-print-directory -C examples/plugins/$* OUT=$(CURDIR)/$(EXAMPLES)/$*
+
+# The library lib<name>.so of the package becomes <name>_linux_<arch>.so, <name> as plugin.json says.
+example-swift/%:
+	$(SWIFT) build -c release --package-path examples/plugins/$* --scratch-path $(BUILD)/examples-swift/$*
+	@packaging/copy-plugin.sh examples/plugins/$* $(BUILD)/examples-swift/$*/release $(EXAMPLES)/$* $(GOARCH)
+
+## bench: measure us and our peers side by side
+bench: deps build examples
+	Benchmarks/run.sh
+
+## test-asan: run the tests under AddressSanitizer and LeakSanitizer
+test-asan: deps examples
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize address --scratch-path .build-asan $(TEST_OPTIONS)
+
+## test-tsan: run the tests under ThreadSanitizer
+test-tsan: deps examples
+	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize thread -Xlinker --export-dynamic --scratch-path .build-tsan \
+	    $(TEST_OPTIONS)
+
+## fuzz: run every fuzzer for FUZZ_SECONDS
+fuzz: deps
+	SWIFT_BACKTRACE=enable=no FUZZ_SECONDS=$(FUZZ_SECONDS) Fuzz/run.sh
+
+## install: install programs, headers, pkg-config file, man pages, completions and conf (PREFIX, DESTDIR)
+install:
+	@test -x $(RELEASE)/grafana || { echo "install: run 'make build' first" >&2; exit 1; }
+	@PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" packaging/install.sh $(RELEASE) $(PROGRAMS)
+
+## clean: remove everything that was built
+clean:
+	rm -rf $(BUILD) .build-asan .build-tsan examples/plugins/*/dist
+
+## help: list these targets
+help:
+	@sed -n 's/^## //p' Makefile
+
+.PHONY: deps build run test lint format abi-check examples bench test-asan test-tsan fuzz install clean help
