@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
+// Safety: the memory has exactly one owner, the value, and the value cannot be copied.
+
 /// A growable run of raw bytes that every encoder writes to.
 ///
 /// It owns its memory alone (it cannot be copied), so that an append is a bounds check and a store. Pass it as
@@ -13,7 +15,6 @@ import Glibc
 /// writer.append("]")
 /// let text = writer.string()  // "[1.5]"
 /// ```
-// Safety: the memory has exactly one owner, the value, and the value cannot be copied.
 public struct ByteWriter: ~Copyable, @unchecked Sendable {
     @usableFromInline var base: UnsafeMutablePointer<UInt8>
     @usableFromInline var capacity: Int
