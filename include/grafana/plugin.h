@@ -440,15 +440,15 @@ typedef struct gf_head {
  * released by the host exactly once, before destroy of the instance returns.
  *
  * Credit: GF_AGAIN from schema, batch or bytes means "taken, and the window is full now": emit nothing more until
- * wait_ready answers GF_OK or GF_EVENT_CREDIT comes (GF-R-015). What comes meanwhile is taken up to a hard bound of four
- * windows, past which the call fails with GF_LIMIT.
+ * wait_ready answers GF_OK or GF_EVENT_CREDIT comes (GF-R-015). What comes meanwhile is taken up to a hard bound of
+ * four windows, past which the call fails with GF_LIMIT.
  * Thread: [any-thread] [no-block] [no-reenter] except wait_ready. */
 typedef struct gf_sink {
     uint32_t struct_size;
     uint32_t reserved;
 
-    /* Opens frame number `frame` (the plugin's choice, unique in the call) for a query. schema_move is a struct with one
-     * child a field; its metadata may hold name, refId and meta. */
+    /* Opens frame number `frame` (the plugin's choice, unique in the call) for a query. schema_move is a struct with
+     * one child a field; its metadata may hold name, refId and meta. */
     gf_status (*schema)(const gf_host_t *host, gf_call_t *call, uint32_t frame, gf_str_t ref_id,
                         struct ArrowSchema *schema_move);
 
@@ -474,7 +474,8 @@ typedef struct gf_sink {
      * thread waits: GF_OK, GF_TIMEOUT or GF_CANCELLED, only in plugins with GF_CAP_BLOCKING: [may-block]. */
     gf_status (*wait_ready)(const gf_host_t *host, gf_call_t *call, gf_time timeout);
 
-    /* Ends the call: exactly once, nothing is emitted after it. GF_OK, or the failing status whose text error_set gave. */
+    /* Ends the call: exactly once, nothing is emitted after it. GF_OK, or the failing status whose text error_set
+     * gave. */
     gf_status (*complete)(const gf_host_t *host, gf_call_t *call, gf_status status);
 } gf_sink_t;
 

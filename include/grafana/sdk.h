@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * grafana/sdk.h: a data source in C, in one file. Header-only and optional; nothing in it is ABI, and nothing in it does
- * what a plugin could not do itself with grafana/plugin.h.
+ * grafana/sdk.h: a data source in C, in one file. Header-only and optional; nothing in it is ABI, and nothing in it
+ * does what a plugin could not do itself with grafana/plugin.h.
  *
  *     #include <grafana/sdk.h>
- *     static gf_status query(gf_context_t *context, const gf_query_t *query) { … return gf_frame_send(context, &frame); }
+ *     static gf_status query(gf_context_t *context, const gf_query_t *query) {
+ *         …
+ *         return gf_frame_send(context, &frame);
+ *     }
  *     static const gf_datasource_t source = {query, health, resource, NULL, NULL};
  *     GF_DATASOURCE("acme-hello-datasource", "1.0.0", source)
  *
- * Handlers are written in blocking style: they return when they are done, and what they return ends the call or, for one
- * query of several, that query alone. gf_fail says why. Texts in requests are borrowed until the handler returns.
+ * Handlers are written in blocking style: they return when they are done, and what they return ends the call or, for
+ * one query of several, that query alone. gf_fail says why. Texts in requests are borrowed until the handler returns.
  */
 #ifndef GRAFANA_SDK_H
 #define GRAFANA_SDK_H
@@ -62,7 +65,7 @@ struct gf_instance {
     void *data;      /* the plugin's */
 };
 
-/* Says why the query that runs, or the call, fails, and returns the status: return gf_fail(context, GF_INVALID, "…"). */
+/* Says why the query that runs, or the call, fails; returns the status: return gf_fail(context, GF_INVALID, "…"). */
 GF_SDK_PRINTF(3, 4)
 static inline gf_status gf_fail(gf_context_t *context, gf_status status, const char *format, ...) {
     char text[GF_SDK_TEXT_MAX];
@@ -210,7 +213,7 @@ static inline gf_value_t gf_json_value(gf_context_t *context, const gf_json_t *j
     return value;
 }
 
-/* The number, integer or text at a path, or the fallback when there is none of that type. Text is borrowed from json. */
+/* The number, integer or text at a path, or the fallback when none of that type is there. Text is borrowed from json. */
 static inline double gf_json_f64(gf_context_t *context, const gf_json_t *json, const char *path, double fallback) {
     gf_value_t value = gf_json_value(context, json, path);
     return value.type == GF_VALUE_F64 ? value.as.f64 : value.type == GF_VALUE_I64 ? (double)value.as.i64 : fallback;
@@ -235,7 +238,8 @@ static inline uint64_t gf_secret(gf_context_t *context, const char *name, char *
     memset(&buffer, 0, sizeof buffer);
     text_out[0] = 0;
     gf_sdk_extension(sdk, GF_STR(GF_SECRETS_EXT), &secrets, sizeof secrets);
-    if (!secrets.get || secrets.get(sdk->host, context->instance->config, gf_str_from(name), &buffer, &length) != GF_OK) {
+    if (!secrets.get ||
+        secrets.get(sdk->host, context->instance->config, gf_str_from(name), &buffer, &length) != GF_OK) {
         return 0;
     }
     length = length < capacity ? length : 0;

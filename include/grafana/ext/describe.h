@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * What the plugin takes and gives, as one JSON object with the optional members "config", "secureConfig", "query" (JSON
- * Schemas), "resources" (an array of {"method","path","summary"}) and "streams" (an array of {"path","summary"}). Static
- * text: the host reads it once for each file hash. */
+ * Schemas), "resources" (an array of {"method","path","summary"}) and "streams" (an array of {"path","summary"}).
+ * Static text: the host reads it once for each file hash. */
 #ifndef GRAFANA_EXT_DESCRIBE_H
 #define GRAFANA_EXT_DESCRIBE_H
 

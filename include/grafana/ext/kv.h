@@ -1,8 +1,8 @@
 /* gf.kv/1
  * SPDX-License-Identifier: Apache-2.0
  *
- * A little persistent memory for each instance, in the server's database: shared by all servers on that database and kept
- * when the plugin is updated. Provided by the host. */
+ * A little persistent memory for each instance, in the server's database: shared by all servers on that database and
+ * kept when the plugin is updated. Provided by the host. */
 #ifndef GRAFANA_EXT_KV_H
 #define GRAFANA_EXT_KV_H
 
@@ -29,8 +29,8 @@ typedef struct gf_kv_host {
     gf_status (*get)(const gf_host_t *host, uint64_t config, gf_str_t key, gf_buffer_t *value_out,
                      uint64_t *length_out, int64_t *version_out);
 
-    /* Stores when the stored version is `version`: 0 for a key that is not there, GF_KV_ANY_VERSION for any. Versions of
-     * a key count up from 1. Errors: GF_STATE when the version differs. version_out may be NULL. */
+    /* Stores when the stored version is `version`: 0 for a key that is not there, GF_KV_ANY_VERSION for any. Versions
+     * of a key count up from 1. Errors: GF_STATE when the version differs. version_out may be NULL. */
     gf_status (*put)(const gf_host_t *host, uint64_t config, gf_str_t key, gf_bytes_t value, int64_t version,
                      int64_t *version_out);
 

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The plugin declares its metrics once, in a static table with complete label sets; afterwards it only names them by
- * index, so that a metric can never grow labels at run time. The host prefixes names with "grafana_plugin_" and adds the
- * label plugin_id. */
+ * index, so that a metric can never grow labels at run time. The host prefixes names with "grafana_plugin_" and adds
+ * the label plugin_id. */
 #ifndef GRAFANA_EXT_METRICS_H
 #define GRAFANA_EXT_METRICS_H
 

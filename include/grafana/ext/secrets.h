@@ -1,8 +1,8 @@
 /* gf.secrets/1
  * SPDX-License-Identifier: Apache-2.0
  *
- * The secret settings (secureJsonData) of an instance. Provided by the host. Secrets are in no configuration, environment
- * or log; a plugin copies none of them to memory that outlives its use. */
+ * The secret settings (secureJsonData) of an instance. Provided by the host. Secrets are in no configuration,
+ * environment or log; a plugin copies none of them to memory that outlives its use. */
 #ifndef GRAFANA_EXT_SECRETS_H
 #define GRAFANA_EXT_SECRETS_H
 

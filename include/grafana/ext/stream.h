@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Live channels. GF_CALL_SUBSCRIBE asks whether a client may listen: a head (GF_STREAM_…) and optionally one frame or
- * bytes as the first message. GF_CALL_RUN_STREAM produces for all listeners of a path until it is cancelled: frames (the
- * schema once, then batches) or packets of bytes. GF_CALL_PUBLISH is a message from a client: a head and optionally the
- * bytes to publish. */
+ * bytes as the first message. GF_CALL_RUN_STREAM produces for all listeners of a path until it is cancelled: frames
+ * (the schema once, then batches) or packets of bytes. GF_CALL_PUBLISH is a message from a client: a head and
+ * optionally the bytes to publish. */
 #ifndef GRAFANA_EXT_STREAM_H
 #define GRAFANA_EXT_STREAM_H
 

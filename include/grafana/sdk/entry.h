@@ -118,8 +118,8 @@ static inline gf_status gf_sdk_call_start(gf_instance_t *instance, gf_call_t *ca
     return GF_OK;
 }
 
-/* Defines gf_entry_v1 for one data source. id and version are literals, equal to those in plugin.json; source is a static
- * const gf_datasource_t. capabilities: GF_CAP_BLOCKING, or GF_CAP_NEVER_BLOCKS when all handlers return within a
+/* Defines gf_entry_v1 for one data source. id and version are literals, equal to those in plugin.json; source is a
+ * static const gf_datasource_t. capabilities: GF_CAP_BLOCKING, or GF_CAP_NEVER_BLOCKS when all handlers return within a
  * millisecond. Once in a library, at file scope. */
 #define GF_DATASOURCE_WITH(id, version, source, capabilities, concurrency)                                             \
     static const gf_library_api_t gf_sdk_library_table = {                                                             \

@@ -10,8 +10,8 @@
  *     gf_append_null(load);
  *     return gf_frame_send(context, &frame);
  *
- * Nothing here needs a check after each line: what goes wrong (no memory, a null in a column that takes none, columns of
- * different lengths) is kept in the frame and answered by gf_frame_send, which also frees the frame.
+ * Nothing here needs a check after each line: what goes wrong (no memory, a null in a column that takes none, columns
+ * of different lengths) is kept in the frame and answered by gf_frame_send, which also frees the frame.
  */
 #ifndef GRAFANA_SDK_FRAME_H
 #define GRAFANA_SDK_FRAME_H
@@ -39,8 +39,8 @@ static inline gf_frame_t gf_frame_make(const char *name) {
     return frame;
 }
 
-/* Adds a column; columns keep their order. type is GF_TYPE_…, with GF_TYPE_NULLABLE when it may hold nulls. Returns NULL
- * when there is no memory: every function takes that. */
+/* Adds a column; columns keep their order. type is GF_TYPE_…, with GF_TYPE_NULLABLE when it may hold nulls. Returns
+ * NULL when there is no memory: every function takes that. */
 static inline gf_column_t *gf_frame_add(gf_frame_t *frame, const char *name, uint32_t type) {
     gf_column_t *column = (gf_column_t *)calloc(1, sizeof *column);
     if (!column) {

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+
+/// The source tree that these tests look at.
+enum Repository {
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// Folders that hold sources of our own.
+    static let sourceFolders = ["Sources", "Tests", "Benchmarks", "Fuzz", "include", "abi", "examples", "packaging"]
+
+    /// The files below a folder with one of the extensions, as paths relative to the root, sorted.
+    static func files(in folder: String, extensions: Set<String>) -> [String] {
+        let base = root.appending(path: folder)
+        guard let walk = FileManager.default.enumerator(atPath: base.path) else { return [] }
+        let paths = walk.compactMap { $0 as? String }.filter { path in
+            let parts = path.split(separator: "/")
+            return extensions.contains((path as NSString).pathExtension) && !parts.contains { $0.hasPrefix(".") }
+                && !parts.contains("dist")
+        }
+        return paths.map { "\(folder)/\($0)" }.sorted()
+    }
+
+    static func text(_ path: String) throws -> String {
+        try String(contentsOf: root.appending(path: path), encoding: .utf8)
+    }
+
+    static func lines(_ path: String) throws -> [Substring] {
+        try text(path).split(separator: "\n", omittingEmptySubsequences: false)
+    }
+}
