@@ -90,3 +90,17 @@ extension Column: Equatable {
         }
     }
 }
+
+extension Column {
+    /// Some of the rows, without a copy.
+    ///
+    /// - Precondition: `rows` lies in `0..<count`.
+    public func slice(_ rows: Range<Int>) -> Column {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= count, "rows \(rows) of a column with \(count) rows")
+        let start = offset + rows.lowerBound
+        let nulls = validity?.pointer.map { rows.count - countOnes($0, from: start, to: start + rows.count) } ?? 0
+        return Column(
+            trusting: ColumnBuffers(validity: validity, offsets: offsets, values: values), type: type,
+            isNullable: isNullable, count: rows.count, offset: start, nullCount: nulls)
+    }
+}
