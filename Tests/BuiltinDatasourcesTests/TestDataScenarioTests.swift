@@ -74,6 +74,19 @@ struct TestDataScenarioTests {
         _ = await ScenarioRun(wrong)
     }
 
+    @Test(arguments: Scenario.all.map(\.id))
+    func everyScenarioTakesExtremeRanges(id: String) async {
+        var query = ScenarioRun.query(["scenarioId": .string(id)])
+        query.from = Timestamp(nanoseconds: .min)
+        query.to = Timestamp(nanoseconds: .max)
+        query.maxDataPoints = 3
+        for interval in [Int64.min, 0, .max] {
+            query.intervalMilliseconds = interval
+
+            _ = await ScenarioRun(query)
+        }
+    }
+
     @Test func unknownScenarioGetsNoAnswer() async {
         let run = await ScenarioRun(["scenarioId": "nonsense"])
 

@@ -3,7 +3,9 @@ import PluginABI
 
 extension Scenario {
     static let generated: [Scenario] = [
-        .frames("usa", "USA generated data", USAData.frames),
+        Scenario(id: "usa", name: "USA generated data") { query, output in
+            for frame in try USAData.frames(query) { try await output.send(frame) }
+        },
         Scenario(id: "simulation", name: "Simulation") { query, output in
             try await output.send(simulation(query, output))
         },
@@ -34,10 +36,8 @@ extension Scenario {
             try output.simulations.setConfig(config, for: key)
         }
         let isLast = model?["last"]?.bool ?? false
-        let limit = query.maxDataPoints.multipliedReportingOverflow(by: 2)
-        let times = query.times(limit: limit.overflow ? .max : limit.partialValue).map { Timestamp(milliseconds: $0) }
         var frame = simulation.frame(
-            at: isLast ? [query.to] : times, settings: output.simulations.settings(key, of: simulation))
+            at: isLast ? [query.to] : query.rowTimes, settings: output.simulations.settings(key, of: simulation))
         if model?["stream"]?.bool == true {
             var meta = FrameMeta()
             meta.channel = "ds/\(output.dataSourceUID)/sim/\(key.path)"

@@ -52,6 +52,11 @@ struct ScenarioQuery: Sendable {
         return Array(stride(from: fromMilliseconds, to: toMilliseconds, by: Int(clamping: step)).prefix(max(0, limit)))
     }
 
+    /// The times of scenarios that answer with two rows a pixel: at most twice `maxDataPoints`, and 100 000.
+    var rowTimes: [Timestamp] {
+        times(limit: min(max(0, maxDataPoints), 50_000) * 2).map { Timestamp(milliseconds: $0) }
+    }
+
     /// The alias, or `A-series`, `A-series1`, `A-series2` and so on.
     func seriesName(_ index: Int) -> String {
         switch alias {

@@ -47,20 +47,16 @@ enum USAData {
         }
     }
 
-    static func frames(_ query: ScenarioQuery) throws -> [DataFrame] {
+    /// The frames of the mode that the query asks for, each made when it is taken: time series can be thousands.
+    static func frames(_ query: ScenarioQuery) throws -> AnySequence<DataFrame> {
         let request = try Request(query)
         switch query.model["usa"]?["mode"]?.string ?? "" {
-        case "values-as-fields": return valuesAsFields(request, at: query.to, isLabeled: false)
-        case "values-as-labeled-fields": return valuesAsFields(request, at: query.to, isLabeled: true)
-        case "timeseries": return timeSeries(request, times: times(query))
-        case "timeseries-wide": return [wideTimeSeries(request, times: times(query))]
-        default: return [valuesAsRows(request, at: query.to)]
+        case "values-as-fields": return AnySequence(valuesAsFields(request, at: query.to, isLabeled: false))
+        case "values-as-labeled-fields": return AnySequence(valuesAsFields(request, at: query.to, isLabeled: true))
+        case "timeseries": return timeSeries(request, times: query.rowTimes)
+        case "timeseries-wide": return AnySequence([wideTimeSeries(request, times: query.rowTimes)])
+        default: return AnySequence([valuesAsRows(request, at: query.to)])
         }
-    }
-
-    private static func times(_ query: ScenarioQuery) -> [Timestamp] {
-        let limit = query.maxDataPoints.multipliedReportingOverflow(by: 2)
-        return query.times(limit: limit.overflow ? .max : limit.partialValue).map { Timestamp(milliseconds: $0) }
     }
 
     private static func valuesAsRows(_ request: Request, at time: Timestamp) -> DataFrame {
@@ -81,18 +77,17 @@ enum USAData {
         }
     }
 
-    private static func timeSeries(_ request: Request, times: [Timestamp]) -> [DataFrame] {
-        request.names.enumerated().flatMap { index, name in
-            request.states.enumerated().map { place, state in
+    private static func timeSeries(_ request: Request, times: [Timestamp]) -> AnySequence<DataFrame> {
+        let frames = request.names.indices.lazy.flatMap { index in
+            request.states.indices.lazy.map { place in
                 let values = times.map { request.value(index, state: place, at: $0) }
+                let labels = ["state": request.states[place]]
                 return DataFrame(
-                    name: name,
-                    fields: [
-                        Field("Time", times),
-                        Field("Value", values, labels: ["state": state]),
-                    ])
+                    name: request.names[index],
+                    fields: [Field("Time", times), Field("Value", values, labels: labels)])
             }
         }
+        return AnySequence(frames)
     }
 
     private static func wideTimeSeries(_ request: Request, times: [Timestamp]) -> DataFrame {
