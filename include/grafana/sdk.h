@@ -213,7 +213,7 @@ static inline gf_value_t gf_json_value(gf_context_t *context, const gf_json_t *j
     return value;
 }
 
-/* The number, integer or text at a path, or the fallback when none of that type is there. Text is borrowed from json. */
+/* The number, integer or text at a path, or the fallback when none of that type is there. Text is json's. */
 static inline double gf_json_f64(gf_context_t *context, const gf_json_t *json, const char *path, double fallback) {
     gf_value_t value = gf_json_value(context, json, path);
     return value.type == GF_VALUE_F64 ? value.as.f64 : value.type == GF_VALUE_I64 ? (double)value.as.i64 : fallback;

@@ -5,8 +5,8 @@
  * the call, recorded in the host's metrics. Provided by the host.
  *
  * A request belongs to a call. After request, GF_EVENT_HTTP comes (source = the request) each time head or read, having
- * answered GF_AGAIN, can answer something else. With GF_CAP_BLOCKING head and read wait instead of answering GF_AGAIN.
- * */
+ * answered GF_AGAIN, can answer something else. With GF_CAP_BLOCKING head and read wait instead of answering
+ * GF_AGAIN. */
 #ifndef GRAFANA_EXT_HTTP_H
 #define GRAFANA_EXT_HTTP_H
 

@@ -43,8 +43,8 @@ typedef struct gf_json_host {
     /* A value by its path: names and indices with dots, "a.b.0". NULL when there is none. Borrowed from json. */
     const gf_json_t *(*get)(const gf_host_t *host, const gf_json_t *json, gf_str_t path);
 
-    /* The scalar as a value: null, bool, i64, f64 or str (borrowed from json). Errors: GF_INVALID for arrays, objects.
-     * */
+    /* The scalar as a value: null, bool, i64, f64 or str (borrowed from json). Errors: GF_INVALID for an array or an
+     * object. */
     gf_status (*scalar)(const gf_host_t *host, const gf_json_t *json, gf_value_t *value_out);
 
     /* Canonical text: no spaces, keys sorted. */
