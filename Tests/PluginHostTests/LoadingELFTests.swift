@@ -23,7 +23,8 @@ struct LoadingELFTests {
     }
 
     @Test func linkerFactsAreRead() throws {
-        let source = LoadingLibrary.entry + "\nextern double sin(double);"
+        let source =
+            LoadingLibrary.entry + "\nextern double sin(double);"
             + "\n__attribute__((visibility(\"default\"))) double twice(double x) { return 2 * sin(x); }"
         let bytes = try LoadingLibrary.compile(
             source,
@@ -44,7 +45,8 @@ struct LoadingELFTests {
 
     @Test(arguments: ["sysv", "gnu", "both"])
     func bothHashTablesCountTheSymbols(style: String) throws {
-        let source = LoadingLibrary.entry
+        let source =
+            LoadingLibrary.entry
             + (0..<50).map { "\n__attribute__((visibility(\"default\"))) int f\($0)(void) { return \($0); }" }.joined()
 
         let elf = try LoadingLibrary.elf(
@@ -55,7 +57,8 @@ struct LoadingELFTests {
     }
 
     @Test func staticThreadLocalStorageIsSeen() throws {
-        let source = LoadingLibrary.entry + "\n__thread int t; int *g(void) { return &t; }"
+        let source =
+            LoadingLibrary.entry + "\n__thread int t; int *g(void) { return &t; }"
             + "\n__attribute__((visibility(\"default\"))) int *h(void) { return &t; }"
 
         let elf = try LoadingLibrary.elf(

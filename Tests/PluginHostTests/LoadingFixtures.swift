@@ -10,7 +10,9 @@ final class LoadingFolder: Sendable {
 
     init() throws {
         var template = Array((NSTemporaryDirectory() + "/loading-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw FileError(operation: "make", path: "temporary folder", number: errno) }
+        guard mkdtemp(&template) != nil else {
+            throw FileError(operation: "make", path: "temporary folder", number: errno)
+        }
         let made = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }  // '!': it has a NUL at least
         path = FileSystem.realPath(made) ?? made
     }
@@ -53,7 +55,8 @@ final class LoadingFolder: Sendable {
 
 /// Small shared libraries, compiled once a test run.
 enum LoadingLibrary {
-    static let entry = "__attribute__((visibility(\"default\"))) const void *gf_entry_v1(const void *h) { (void)h; return 0; }"
+    static let entry =
+        "__attribute__((visibility(\"default\"))) const void *gf_entry_v1(const void *h) { (void)h; return 0; }"
 
     /// The file name of the library `sine` on this machine.
     static let fileName = "sine_\(Platform.current).so"

@@ -9,7 +9,8 @@ struct LoadingRefusalTests {
     @Test func theDescriptionHasSubjectFactBothValuesRemedyAndCode() {
         let refusal = PluginRefusal(
             .libraryWrongArchitecture, pluginID: "acme-sine-datasource", folder: "/p/acme", found: "aarch64",
-            expected: "x86-64", message: "the library is built for another processor", remedy: "install the other build")
+            expected: "x86-64", message: "the library is built for another processor", remedy: "install the other build"
+        )
 
         #expect(
             refusal.description == """
@@ -21,7 +22,8 @@ struct LoadingRefusalTests {
 
     @Test func withoutAnIDTheFolderIsTheSubject() {
         let refusal = PluginRefusal(
-            .pluginJSONMalformed, pluginID: nil, folder: "/p/acme", message: "plugin.json is not JSON", remedy: "fix it")
+            .pluginJSONMalformed, pluginID: nil, folder: "/p/acme", message: "plugin.json is not JSON", remedy: "fix it"
+        )
 
         #expect(
             refusal.description
