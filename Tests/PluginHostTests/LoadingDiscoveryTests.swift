@@ -96,10 +96,12 @@ struct LoadingDiscoveryTests {
         #expect(found.refusals.first?.expected == folder["a"])
     }
 
-    @Test func aRegisteredPluginMayComeAgainFromItsFolderOnly() throws {
+    @Test func aRegisteredPluginMayComeAgainFromItsSourceOnly() throws {
         try folder.writePlugin("a", id: "same")
 
         #expect(discover(registered: ["same": folder["a"]]).bundles.count == 1)
+        try folder.writePlugin("a/dist", id: "same")
+        #expect(discover(registered: ["same": folder["a"]]).bundles.first?.primary.folder == folder["a/dist"])
         #expect(discover(registered: ["same": "/elsewhere"]).refusals.map(\.code) == [.duplicateID])
         #expect(discover(registered: ["same": ""]).bundles.isEmpty)
     }

@@ -59,6 +59,46 @@ struct LoadingPipelineTests {
         #expect(ftruncate(image.descriptor, 0) == -1)
     }
 
+    @Test func aSealedImageCanBeOpenedAndKeepsItsDescriptor() async throws {
+        try writeSine(library)
+        var prepared = await LoadingPipeline.permissive().prepare(folder)
+        var image = prepared.validated.first?.image
+        let descriptor = try #require(image?.descriptor)
+        image?.keepOpen()
+
+        let handle = dlopen(image?.path, RTLD_NOW | RTLD_LOCAL)
+        prepared.validated = []
+        image = nil
+
+        #expect(handle != nil)
+        #expect(dlsym(handle, "gf_entry_v1") != nil)
+        #expect(fcntl(descriptor, F_GETFD) >= 0)
+    }
+
+    @Test func anImageIsClosedWithItsLastReference() throws {
+        let path = try folder.write("closed.so", bytes: library)
+        var image: SealedImage? = try SealedImage(reading: path, hasher: nil)
+        let descriptor = try #require(image?.descriptor)
+        let origin = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+
+        image = nil
+
+        let now = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
+        #expect(origin.contains("memfd:closed.so"))
+        #expect(now != origin)
+    }
+
+    @Test func aLibraryThatIsTooLargeOrNoFileIsAnError() throws {
+        let path = try folder.write("x.so", bytes: library)
+        mkfifo(folder["fifo"], 0o600)
+
+        let tooLarge = #expect(throws: FileError.self) { try SealedImage(reading: path, hasher: nil, limit: 100) }
+        let fifo = #expect(throws: FileError.self) { try SealedImage(reading: folder["fifo"], hasher: nil) }
+
+        #expect(tooLarge?.number == EFBIG)
+        #expect(fifo?.number == EISDIR)
+    }
+
     @Test func unsignedPluginsNeedASetting() async throws {
         try writeSine(library)
         var settings = LoadingSettings()

@@ -5,8 +5,10 @@
 /// - SeeAlso: Grafana, `pkg/services/pluginsintegration/pipeline/steps.go`.
 struct DiscoveryFilters {
     var settings: LoadingSettings
-    /// Plugin id → folder.
+    /// Plugin id → source folder of the plugins that run already.
     var registered: [String: String]
+    /// Plugin id → folder of the plugins met in this run.
+    private var claimed: [String: String] = [:]
     private(set) var refusals: [PluginRefusal] = []
 
     init(settings: LoadingSettings, registered: [String: String]) {
@@ -54,24 +56,21 @@ struct DiscoveryFilters {
         return true
     }
 
-    /// The first plugin with an id gets it.
+    /// The first plugin with an id gets it; a folder that two sources name counts once, without a word.
     private mutating func isClaimed(_ plugin: DiscoveredPlugin) -> Bool {
         let id = plugin.descriptor.id
-        if let other = registered[id], other != plugin.folder {
+        if claimed[id] == plugin.folder { return false }
+        let isTaken = registered[id].map { $0 != plugin.sourceFolder } ?? false
+        if let other = claimed[id] ?? (isTaken ? registered[id] : nil) {
             refuse(
                 plugin, .duplicateID, found: plugin.folder,
-                expected: other.isEmpty ? "one plugin of this id, and the server has it built in" : other,
+                expected: other.isEmpty ? "the plugin that is built into the server" : other,
                 message: "another plugin has this id already", remedy: "remove one of the two")
             return false
         }
-        if seen.contains(plugin.folder) { return false }
-        registered[id] = plugin.folder
-        seen.insert(plugin.folder)
+        claimed[id] = plugin.folder
         return true
     }
-
-    /// The folders met in this run: two sources may name the same one.
-    private var seen: Set<String> = []
 
     private mutating func refuse(
         _ plugin: DiscoveredPlugin, _ code: PluginRefusal.Code, found: String, expected: String, message: String,

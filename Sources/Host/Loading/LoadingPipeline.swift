@@ -25,8 +25,8 @@ public struct LoadingPipeline: Sendable {
 
     /// Finds and checks all plugins of the sources.
     ///
-    /// - Parameter registered: plugin id → folder of the plugins that run already (empty folder: linked in). A plugin
-    ///   with such an id is refused as a duplicate unless it comes from that same folder.
+    /// - Parameter registered: plugin id → ``ValidatedPlugin/sourceFolder`` of the plugins that run already (empty:
+    ///   linked in). A plugin with such an id is refused as a duplicate unless it comes from that same source.
     public func prepare(sources: [PluginSource], registered: [String: String] = [:]) async -> PreparedPlugins {
         let prepared = await DedicatedThread.run { prepareBlocking(sources: sources, registered: registered) }
         log(prepared)
