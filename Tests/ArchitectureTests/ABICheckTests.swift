@@ -64,29 +64,14 @@ struct ABICheckTests {
         try text.replacingOccurrences(of: change.find, with: change.replacement)
             .write(to: header, atomically: true, encoding: .utf8)
 
-        let gate = try run(Repository.root.appending(path: "abi/check.sh"), [copy.path])
+        let gate = try Repository.run(Repository.root.appending(path: "abi/check.sh"), [copy.path])
 
         #expect(gate.status == (change.passes ? 0 : 1), "\(gate.output)")
     }
 
     @Test func generatedFilesAgreeWithTheHeaders() throws {
-        let check = try run(Repository.root.appending(path: "abi/generate.py"), ["--check"])
+        let check = try Repository.run(Repository.root.appending(path: "abi/generate.py"), ["--check"])
 
         #expect(check.status == 0, "\(check.output)")
-    }
-
-    /// Runs a program to its end; output is what it wrote to both streams.
-    private func run(_ program: URL, _ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        let pipe = Pipe()
-        process.executableURL = program
-        process.arguments = arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 }

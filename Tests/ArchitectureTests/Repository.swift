@@ -28,4 +28,19 @@ enum Repository {
     static func lines(_ path: String) throws -> [Substring] {
         try text(path).split(separator: "\n", omittingEmptySubsequences: false)
     }
+
+    /// Runs a program to its end; output is what it wrote to both streams.
+    static func run(_ program: URL, _ arguments: [String]) throws -> (status: Int32, output: String) {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = program
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = pipe
+        process.standardError = pipe
+        try process.run()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
 }
