@@ -195,7 +195,7 @@ static gf_status segfaults(gf_context_t *context, gf_str_t json) {
     return GF_OK;
 }
 static gf_status exits(gf_context_t *context, gf_str_t json) { (void)context; (void)json; exit(3); }
-static gf_status ignores_credit(gf_context_t *context, gf_str_t json) { /* and every budget: 240 GB if they let it */
+static gf_status ignores_credit(gf_context_t *context, gf_str_t json) { /* and every budget: 80 GB if they let it */
     gf_status status = GF_OK;
     (void)json;
     for (int round = 0; round < 10000 && (status == GF_OK || status == GF_AGAIN); round++) {
