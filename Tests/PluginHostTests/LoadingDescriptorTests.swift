@@ -7,7 +7,7 @@ import Testing
 
 struct LoadingDescriptorTests {
     private func decode(_ text: String) throws -> PluginDescriptor {
-        try PluginDescriptor(pluginJSON: Array(text.utf8))
+        try PluginDescriptor(parsing: text)
     }
 
     @Test func allKeysOfALibraryPluginAreDecoded() throws {

@@ -102,6 +102,7 @@ struct LoadingDiscoveryTests {
         #expect(discover(registered: ["same": folder["a"]]).bundles.count == 1)
         try folder.writePlugin("a/dist", id: "same")
         #expect(discover(registered: ["same": folder["a"]]).bundles.first?.primary.folder == folder["a/dist"])
+        #expect(discover(registered: ["same": folder["a/dist"]]).bundles.count == 1)
         #expect(discover(registered: ["same": "/elsewhere"]).refusals.map(\.code) == [.duplicateID])
         #expect(discover(registered: ["same": ""]).bundles.isEmpty)
     }

@@ -12,7 +12,7 @@ struct Discovery {
 
     /// The bundles of all sources, in order, after the filters; what was left out is in ``refusals``.
     ///
-    /// - Parameter registered: plugin id → source folder of the plugins that run already; the same one may come again.
+    /// - Parameter registered: plugin id → folder of the plugins that run already.
     mutating func bundles(in sources: [PluginSource], registered: [String: String] = [:]) -> [PluginBundle] {
         let found = sources.flatMap { expand($0) }.flatMap { bundles(in: $0.path, pluginClass: $0.pluginClass) }
         var filters = DiscoveryFilters(settings: settings, registered: registered)

@@ -5,7 +5,7 @@
 /// - SeeAlso: Grafana, `pkg/services/pluginsintegration/pipeline/steps.go`.
 struct DiscoveryFilters {
     var settings: LoadingSettings
-    /// Plugin id → source folder of the plugins that run already.
+    /// Plugin id → folder of the plugins that run already; a plugin may come again from the same source folder.
     var registered: [String: String]
     /// Plugin id → folder of the plugins met in this run.
     private var claimed: [String: String] = [:]
@@ -60,7 +60,7 @@ struct DiscoveryFilters {
     private mutating func isClaimed(_ plugin: DiscoveredPlugin) -> Bool {
         let id = plugin.descriptor.id
         if claimed[id] == plugin.folder { return false }
-        let isTaken = registered[id].map { $0 != plugin.sourceFolder } ?? false
+        let isTaken = registered[id].map { !FilePath.isInside($0, folder: plugin.sourceFolder) } ?? false
         if let other = claimed[id] ?? (isTaken ? registered[id] : nil) {
             refuse(
                 plugin, .duplicateID, found: plugin.folder,

@@ -25,8 +25,9 @@ public struct LoadingPipeline: Sendable {
 
     /// Finds and checks all plugins of the sources.
     ///
-    /// - Parameter registered: plugin id → ``ValidatedPlugin/sourceFolder`` of the plugins that run already (empty:
-    ///   linked in). A plugin with such an id is refused as a duplicate unless it comes from that same source.
+    /// - Parameter registered: plugin id → ``ValidatedPlugin/folder`` of the plugins that run already (empty: linked in).
+    ///   A plugin with such an id is refused as a duplicate unless that folder is in its own source folder, as it is
+    ///   when a plugin is prepared again.
     public func prepare(sources: [PluginSource], registered: [String: String] = [:]) async -> PreparedPlugins {
         let prepared = await DedicatedThread.run { prepareBlocking(sources: sources, registered: registered) }
         log(prepared)

@@ -3,7 +3,7 @@
 import PluginABI
 
 /// What is wrong with a plugin.json, with the key that is wrong.
-public struct DescriptorError: Error, Sendable, Equatable {
+public struct DescriptorError: Error, Sendable, Equatable, CustomStringConvertible {
     /// `plugin-json-malformed`, `plugin-json-invalid` or `plugin-id-invalid`.
     public var code: PluginRefusal.Code
     /// The path of the key, such as `info.version`; empty when the whole text is wrong.
@@ -14,6 +14,9 @@ public struct DescriptorError: Error, Sendable, Equatable {
     public var expected = ""
     /// The fault in one sentence.
     public var message: String
+
+    /// The fault with both values.
+    public var description: String { "\(message) (found: \(found); expected: \(expected)) [\(code)]" }
 }
 
 extension PluginDescriptor {
@@ -36,6 +39,13 @@ extension PluginDescriptor {
                 message: "plugin.json is not a JSON object")
         }
         try self.init(DescriptorReader(object: root, path: ""), json: json)
+    }
+
+    /// Decodes the text of a plugin.json, as a plugin that is linked in carries it.
+    ///
+    /// - Throws: ``DescriptorError``.
+    public init(parsing pluginJSON: String) throws {
+        try self.init(pluginJSON: Array(pluginJSON.utf8))
     }
 
     private init(_ reader: DescriptorReader, json: JSONValue) throws {
