@@ -215,3 +215,15 @@ struct ArrowCDataTests {
         withExtendedLifetime(bytes) {}
     }
 }
+
+struct FrameValidationTests {
+    @Test func fullChecksLookIntoJSON() throws {
+        let good = DataFrame(fields: [Field("j", [JSONText("{\"a\":[1]}"), nil, JSONText("")])])
+        let bad = DataFrame(fields: [Field("j", [JSONText("{}"), JSONText("{},1")])])
+
+        #expect(try ArrowStructs(good).frame(.full) == good)
+        #expect(throws: FrameError.self) { try ArrowStructs(bad).frame(.full) }
+        #expect(try ArrowStructs(bad).frame(.basic) == bad)
+        #expect(throws: FrameError.self) { try DataFrame(arrow: bad.arrowFile()) }
+    }
+}

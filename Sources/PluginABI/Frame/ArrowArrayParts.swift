@@ -75,13 +75,11 @@ struct ArrowArrayParts {
                 throw FrameError(
                     .invalidArrow, "field '\(field.name)' has more than 2 GiB of text; send several frames")
             }
-            guard validation == .basic || UTF8Check.isValid(bytes) else {
-                throw FrameError(.invalidArrow, "field '\(field.name)': the text of row \(row) is not UTF-8")
-            }
             storage.appendText(bytes)
             storage.countValue()
         }
-        return Column(trusting: storage, type: field.type, isNullable: field.isNullable)
+        let column = Column(trusting: storage, type: field.type, isNullable: field.isNullable)
+        return validation == .basic ? column : try column.validated(field: field.name)
     }
 
     /// The text of a row between two 64-bit offsets.

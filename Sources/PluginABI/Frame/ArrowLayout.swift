@@ -5,7 +5,7 @@ public enum FrameValidation: Sendable {
     /// Lengths, counts and the outer offsets: for buffers whose maker shares our memory anyway. Cost without nulls is
     /// independent of the rows.
     case basic
-    /// Also that all offsets ascend and lie inside and that texts are UTF-8: for buffers that come from elsewhere.
+    /// Also that all offsets ascend and lie inside, that texts are UTF-8 and JSON is JSON: for buffers that come from elsewhere.
     case full
 }
 

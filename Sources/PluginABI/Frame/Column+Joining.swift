@@ -64,7 +64,7 @@ extension ColumnStorage {
 }
 
 extension Column: Equatable {
-    /// Whether type, nullability, nulls and values are equal; floats by their bits, so that NaN equals itself.
+    /// Whether type, nullability, nulls and values are equal; any NaN equals any other, 0 and -0 differ.
     public static func == (left: Column, right: Column) -> Bool {
         guard left.type == right.type, left.isNullable == right.isNullable, left.count == right.count,
             left.nullCount == right.nullCount
@@ -80,6 +80,8 @@ extension Column: Equatable {
         switch type {
         case .string, .json: return textBytes(at: index).elementsEqual(other.textBytes(at: index))
         case .bool: return loadBit(at: index) == other.loadBit(at: index)
+        case .float32 where (loadFixed(at: index) as Float).isNaN: return (other.loadFixed(at: index) as Float).isNaN
+        case .float64 where (loadFixed(at: index) as Double).isNaN: return (other.loadFixed(at: index) as Double).isNaN
         default: break
         }
         switch type.byteWidth {

@@ -56,6 +56,15 @@ extension Column {
     }
 }
 
+extension Column {
+    /// The column after a full check.
+    func validated(field: String) throws(FrameError) -> Column {
+        var parts = ColumnParts(type: type, isNullable: isNullable, count: count, values: values)
+        (parts.offset, parts.nullCount, parts.validity, parts.offsets) = (offset, nullCount, validity, offsets)
+        return try Column(validating: parts, level: .full, field: field)
+    }
+}
+
 /// The checks of one column.
 private struct PartsCheck {
     let field: String
@@ -120,7 +129,22 @@ private struct PartsCheck {
         for row in 0..<parts.count {
             let start = Int(offsets[row])
             let text = UnsafeBufferPointer(start: base + start, count: Int(offsets[row + 1]) - start)
-            guard UTF8Check.isValid(text) || isNull(row) else { throw failure("the text of row \(row) is not UTF-8") }
+            guard isValid(text) || isNull(row) else {
+                throw failure("row \(row) is not \(parts.type == .json ? "JSON" : "UTF-8")")
+            }
+        }
+    }
+
+    /// Whether a text is UTF-8, and JSON if it is to be; an empty text stands for a JSON null.
+    private func isValid(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard parts.type == .json, let start = text.baseAddress, !text.isEmpty else { return UTF8Check.isValid(text) }
+        var scanner = JSONScanner(start: start, count: text.count)
+        do {
+            try scanner.skipValue(depth: 0)
+            try scanner.finish()
+            return true
+        } catch {
+            return false
         }
     }
 
