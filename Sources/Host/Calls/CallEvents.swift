@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+public import PluginABI
+internal import Synchronization
+
+/// One step of a call's result, in the order in which the plugin emitted it.
+public enum CallEvent: Sendable {
+    /// A new frame with its first rows; its `refID` is that of its query.
+    case frame(number: UInt32, DataFrame)
+    /// More rows of a frame.
+    case rows(number: UInt32, DataFrame)
+    case bytes(ByteChunk)
+    case head(CallHead)
+    /// A remark on a query; an empty `refID` means all of them.
+    case notice(Notice, refID: String)
+    /// One query failed; the call goes on.
+    case failed(PluginError, refID: String)
+    /// Where a stream goes on after a restart.
+    case checkpoint([UInt8])
+    /// The end; nil: well. Nothing follows.
+    case completed(PluginError?)
+}
+
+/// The result of one call as it arrives, for one reader.
+///
+/// Reading gives the plugin room to send more. A reader that stops reading, or whose task is cancelled, cancels the call.
+public struct CallEvents: AsyncSequence, Sendable {
+    public typealias Element = CallEvent
+
+    let queue: CallQueue
+
+    public func makeAsyncIterator() -> Iterator { Iterator(queue: queue) }
+
+    public final class Iterator: AsyncIteratorProtocol, Sendable {
+        private let queue: CallQueue
+
+        init(queue: CallQueue) { self.queue = queue }
+
+        deinit { queue.cancel() }
+
+        /// The next step; nil after `completed`.
+        public func next() async -> CallEvent? {
+            await withTaskCancellationHandler {
+                await queue.next()
+            } onCancel: { [queue] in
+                queue.cancel()
+            }
+        }
+    }
+}
+
+/// Takes a call's result on the plugin's threads and hands it to one reader.
+final class CallQueue: CallReceiver {
+    private struct State {
+        var events: [(event: CallEvent, bytes: Int)] = []
+        var head = 0
+        var waiter: CheckedContinuation<CallEvent?, Never>?
+        var ticket: CallTicket?
+        var isCancelled = false
+        var isFinished = false
+        /// Frames whose schema has come and whose first rows have not.
+        var opened: [(number: UInt32, refID: String, schema: FrameSchema)] = []
+        var known: [UInt32: String] = [:]
+        /// Credit owed to the call, given back outside of the lock.
+        var owed = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// Told once, when the call has completed; for metrics and logs.
+    let observer: @Sendable (PluginError?, _ failed: [PluginError]) -> Void
+    private let failures = Mutex<[PluginError]>([])
+
+    init(observer: @escaping @Sendable (PluginError?, [PluginError]) -> Void = { _, _ in }) {
+        self.observer = observer
+    }
+
+    func attach(_ ticket: CallTicket) {
+        let isCancelled = state.withLock { state in
+            state.ticket = ticket
+            return state.isCancelled
+        }
+        if isCancelled { ticket.cancel() }
+    }
+
+    // MARK: The reader
+
+    func next() async -> CallEvent? {
+        let (ready, ticket, bytes) = take()
+        if bytes > 0 { ticket?.consumed(bytes: bytes) }
+        if let ready { return ready }
+        return await withCheckedContinuation { continuation in
+            let (event, isOver) = state.withLock { state -> (CallEvent?, Bool) in
+                if let event = Self.pop(&state) { return (event, true) }
+                if state.isFinished { return (nil, true) }
+                state.waiter = continuation
+                return (nil, false)
+            }
+            if isOver { continuation.resume(returning: event) }
+        }
+    }
+
+    private func take() -> (CallEvent?, CallTicket?, Int) {
+        state.withLock { state in
+            let event = Self.pop(&state)
+            let owed = state.owed
+            state.owed = 0
+            return (event, state.ticket, owed)
+        }
+    }
+
+    private static func pop(_ state: inout State) -> CallEvent? {
+        guard state.head < state.events.count else { return nil }
+        let (event, bytes) = state.events[state.head]
+        state.head += 1
+        if state.head == state.events.count {
+            state.events.removeAll(keepingCapacity: true)
+            state.head = 0
+        }
+        // What was read is given back when the reader asks for more: it then has been dealt with.
+        state.owed += bytes
+        return event
+    }
+
+    func cancel() {
+        let ticket = state.withLock { state in
+            guard !state.isFinished else { return nil as CallTicket? }
+            state.isCancelled = true
+            return state.ticket
+        }
+        ticket?.cancel()
+    }
+
+    // MARK: The plugin
+
+    private func push(_ event: CallEvent, bytes: Int = 0) {
+        let (waiter, delivered) = state.withLock { state -> (CheckedContinuation<CallEvent?, Never>?, CallEvent?) in
+            guard !state.isFinished else { return (nil, nil) }
+            if case .completed = event { state.isFinished = true }
+            state.events.append((event, bytes))
+            guard let waiter = state.waiter else { return (nil, nil) }
+            state.waiter = nil
+            return (waiter, Self.pop(&state))
+        }
+        waiter?.resume(returning: delivered)
+    }
+
+    func opened(frame: UInt32, refID: String, schema: FrameSchema) {
+        // A frame without rows must not be lost, nor change its place among those of its query.
+        flushOpened { $0 == refID }
+        state.withLock { state in
+            state.opened.append((frame, refID, schema))
+            state.known[frame] = refID
+        }
+    }
+
+    func received(frame: UInt32, rows: DataFrame, bytes: Int) {
+        let refID = state.withLock { $0.known[frame] }
+        flushOpened(except: frame) { $0 == refID }
+        var rows = rows
+        let isFirst = state.withLock { state in
+            if rows.refID.isEmpty { rows.refID = state.known[frame] ?? "" }
+            guard let index = state.opened.firstIndex(where: { $0.number == frame }) else { return false }
+            state.opened.remove(at: index)
+            return true
+        }
+        push(isFirst ? .frame(number: frame, rows) : .rows(number: frame, rows), bytes: bytes)
+    }
+
+    /// Sends on the frames of the chosen queries that were opened and got no rows.
+    private func flushOpened(except number: UInt32? = nil, where isChosen: (String) -> Bool) {
+        let empty = state.withLock { state in
+            let empty = state.opened.filter { $0.number != number && isChosen($0.refID) }
+            state.opened.removeAll { $0.number != number && isChosen($0.refID) }
+            return empty
+        }
+        for (number, refID, schema) in empty {
+            var frame = schema.emptyFrame
+            if frame.refID.isEmpty { frame.refID = refID }
+            push(.frame(number: number, frame))
+        }
+    }
+
+    func received(_ chunk: ByteChunk) { push(.bytes(chunk), bytes: chunk.count) }
+    func received(_ head: CallHead) { push(.head(head)) }
+    func received(_ notice: Notice, refID: String) { push(.notice(notice, refID: refID)) }
+
+    func progressed(_ fraction: Double, token: [UInt8]) {
+        if !token.isEmpty { push(.checkpoint(token)) }
+    }
+
+    func failed(_ error: PluginError, refID: String) {
+        failures.withLock { $0.append(error) }
+        push(.failed(error, refID: refID))
+    }
+
+    func completed(_ error: PluginError?) {
+        flushOpened { _ in true }
+        observer(error, failures.withLock { $0 })
+        push(.completed(error))
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import PluginABI
+internal import Synchronization
+
+/// The host's side of one call at a time; slots are used again, under another generation.
+///
+/// A `gf_call *` is never an address: it is `generation << 16 | index + 1`, so that a handle that a plugin uses after its
+/// call has ended names nothing (GF-R-010).
+final class CallSlot: Sendable {
+    enum Phase {
+        case free
+        case running
+        /// The plugin completed; waiting for the last of its functions to return.
+        case completed
+        /// The host gave the call up; the plugin has not completed it yet.
+        case abandoned
+    }
+
+    /// Safety: read and written only under the slot's lock; pointers are the plugin's words or kept alive by `memory`.
+    struct State: @unchecked Sendable {
+        var generation: UInt = 1
+        var phase = Phase.free
+        var kind: UInt32 = 0
+        var hasStarted = false
+        /// The plugin's functions that run for this call right now: start, cancel, resume.
+        var running = 0
+        var cancelReason: PluginError?
+        var error: PluginError?
+        var receiver: (any CallReceiver)?
+        var instance: PluginInstance?
+        /// What the request's pointers point to.
+        var request: UnsafeRawPointer?
+        var memory: AnyObject?
+        var pluginState: UnsafeMutableRawPointer?
+        var facts = CallFacts()
+        var factsMemory: CallFactsMemory?
+        var input: CallInput?
+        var limits = CallLimits()
+        var deadline = Int64.max
+        /// When the host gives the call up; set when it is cancelled.
+        var abandonAt = Int64.max
+        var bytesLeft: Int64 = 0
+        var rowsLeft: Int64 = 0
+        /// Bytes that the reader has not consumed.
+        var outstanding = 0
+        var wantsCredit = false
+        var hasHead = false
+        var frames: [UInt32: FrameSchema] = [:]
+        /// Timers and requests to end with the call.
+        var resources: [any CallResource] = []
+    }
+
+    let index: Int
+    let state = Mutex(State())
+    /// The earlier of `deadline` and `abandonAt`, for the watchdog; `max` in a free slot.
+    let dueAt = Atomic<Int64>(.max)
+
+    init(index: Int) { self.index = index }
+
+    static func handle(index: Int, generation: UInt) -> OpaquePointer? {
+        OpaquePointer(bitPattern: generation << 16 | UInt(index + 1))
+    }
+
+    static func parts(of handle: OpaquePointer) -> (index: Int, generation: UInt) {
+        let bits = UInt(bitPattern: handle)
+        return (Int(bits & 0xFFFF) - 1, bits >> 16)
+    }
+
+    /// The most slots of one plugin: what 16 bits can name.
+    static let maxCount = 65_535
+}
+
+/// Something of the host that belongs to a call and ends with it.
+protocol CallResource: AnyObject, Sendable {
+    func endWithCall()
+}
+
+/// The body of a request, for `gf_call_host.read`.
+final class CallInput: Sendable {
+    private struct State {
+        var bytes: [UInt8]
+        var offset = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(_ bytes: [UInt8]) { state = Mutex(State(bytes: bytes)) }
+
+    /// Copies the next bytes; returns 0 at the end.
+    func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        state.withLock { state in
+            let count = min(buffer.count, state.bytes.count - state.offset)
+            guard count > 0 else { return 0 }
+            state.bytes.withUnsafeBytes { bytes in
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[state.offset..<(state.offset + count)]))
+            }
+            state.offset += count
+            return count
+        }
+    }
+}
+
+/// The texts that `gf_call_host` hands out, valid until the call completes.
+///
+/// Safety: written in `init` only.
+final class CallFactsMemory: @unchecked Sendable {
+    private var arena = CArena()
+    let principal: gf_principal
+    let traceParent: gf_str
+    let locale: gf_str
+    private let headers: [String: gf_str]
+
+    init(_ facts: CallFacts) {
+        var arena = CArena()
+        var principal = gf_principal()
+        principal.struct_size = UInt32(MemoryLayout<gf_principal>.size)
+        principal.is_server = facts.principal == nil ? 1 : 0
+        principal.org_id = facts.principal?.orgID ?? 0
+        principal.login = arena.text(facts.principal?.login ?? "")
+        principal.name = arena.text(facts.principal?.name ?? "")
+        principal.email = arena.text(facts.principal?.email ?? "")
+        principal.role = arena.text(facts.principal?.role ?? "")
+        self.principal = principal
+        traceParent = arena.text(facts.traceParent)
+        locale = arena.text(facts.locale)
+        var headers: [String: gf_str] = [:]
+        for (name, value) in facts.headers { headers[name.lowercased()] = arena.text(value) }
+        self.headers = headers
+        self.arena = arena
+    }
+
+    func header(_ name: String) -> gf_str? { headers[name.lowercased()] }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import PluginABI
+
+/// What comes through `gf_sink`: checked, counted against the call's limits and handed to its receiver.
+extension CallTable {
+    /// How a part of a result is taken: the receiver to hand it to, or the status that the plugin gets instead.
+    private enum Admission {
+        case take(any CallReceiver, gf_status)
+        case refuse(gf_status)
+    }
+
+    func schema(
+        _ handle: OpaquePointer?, frame: UInt32, refID: String, _ schema: UnsafeMutablePointer<ArrowSchema>?
+    ) -> gf_status {
+        guard let schema else { return GF_STATE }
+        let imported: FrameSchema
+        do {
+            imported = try FrameSchema(importing: schema)
+        } catch {
+            return reject(handle, "frame \(frame) of query '\(refID)': \(error)")
+        }
+        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
+            state.frames[frame] = imported
+            return state.receiver
+        }
+        guard let receiver, let receiver else { return ended() }
+        receiver.opened(frame: frame, refID: refID, schema: imported)
+        return GF_OK
+    }
+
+    func batch(_ handle: OpaquePointer?, frame: UInt32, _ array: UnsafeMutablePointer<ArrowArray>?) -> gf_status {
+        guard let array else { return GF_STATE }
+        guard let schema = withRunning(handle, { state, _ in state.frames[frame] }) else {
+            release(array)
+            return ended()
+        }
+        guard let schema else {
+            release(array)
+            return reject(handle, "rows came for frame \(frame), which has no schema")
+        }
+        let rows: DataFrame
+        do {
+            rows = try schema.frame(batch: array, validation: .basic)
+        } catch {
+            return reject(handle, "frame \(frame): \(error)")
+        }
+        let bytes = rows.byteCount
+        switch admit(handle, bytes: bytes, rows: rows.rowCount) {
+        case .take(let receiver, let status):
+            receiver.received(frame: frame, rows: rows, bytes: bytes)
+            return status
+        case .refuse(let status):
+            return status
+        }
+    }
+
+    func bytes(_ handle: OpaquePointer?, _ bytes: gf_bytes) -> gf_status {
+        guard bytes.length <= UInt64(Int.max) else { return reject(handle, "a length of \(bytes.length) bytes") }
+        let count = bytes.data == nil ? 0 : Int(bytes.length)
+        switch admit(handle, bytes: count, rows: 0) {
+        case .take(let receiver, let status):
+            receiver.received(ByteChunk(copying: UnsafeRawBufferPointer(start: bytes.data, count: count)))
+            return status
+        case .refuse(let status):
+            return status
+        }
+    }
+
+    func buffer(_ handle: OpaquePointer?, _ buffer: UnsafeMutablePointer<gf_buffer>?, length: UInt64) -> gf_status {
+        guard let buffer, let memory = runtime.buffers.take(buffer) else { return GF_STATE }
+        guard length <= UInt64(memory.capacity) else {
+            return reject(handle, "a buffer of \(memory.capacity) bytes was said to hold \(length)")
+        }
+        switch admit(handle, bytes: Int(length), rows: 0) {
+        case .take(let receiver, let status):
+            receiver.received(ByteChunk(start: memory.start, count: Int(length), owner: memory))
+            return status
+        case .refuse(let status):
+            return status
+        }
+    }
+
+    func head(_ handle: OpaquePointer?, _ head: UnsafePointer<gf_head>?) -> gf_status {
+        guard let head = adopt(head) else { return GF_STATE }
+        let value = CallHead(
+            status: head.status, message: String(head.message),
+            headers: HTTPHeaders(head.headers, count: min(head.header_count, 1_000)))
+        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
+            if state.hasHead { return nil }
+            state.hasHead = true
+            return state.receiver
+        }
+        guard let receiver else { return ended() }
+        guard let receiver else { return reject(handle, "the head of the answer came twice") }
+        receiver.received(value)
+        return GF_OK
+    }
+
+    func notice(_ handle: OpaquePointer?, _ notice: UnsafePointer<gf_notice>?) -> gf_status {
+        guard let notice = adopt(notice) else { return GF_STATE }
+        guard let receiver = withRunning(handle, { state, _ in state.receiver }), let receiver else { return ended() }
+        let severity: Notice.Severity =
+            switch notice.severity {
+            case GF_SEVERITY_INFO: .info
+            case GF_SEVERITY_WARNING: .warning
+            default: .error
+            }
+        let link = String(notice.link)
+        receiver.received(
+            Notice(severity: severity, text: String(notice.text), link: link.isEmpty ? nil : link),
+            refID: String(notice.ref_id))
+        return GF_OK
+    }
+
+    func progress(_ handle: OpaquePointer?, fraction: Double, token: gf_bytes) -> gf_status {
+        guard let receiver = withRunning(handle, { state, _ in state.receiver }), let receiver else { return ended() }
+        receiver.progressed(fraction, token: [UInt8](token))
+        return GF_OK
+    }
+
+    func waitReady(_ handle: OpaquePointer?, timeout: gf_time) -> gf_status {
+        let isBlocking = runtime.isBlocking
+        let deadline = timeout > 0 ? MonotonicTime.now.addingReportingOverflow(timeout).partialValue : 0
+        while true {
+            let status = withRunning(handle) { state, _ -> gf_status in
+                if state.cancelReason != nil { return GF_CANCELLED }
+                if state.outstanding < state.limits.window { return GF_OK }
+                state.wantsCredit = !(timeout > 0 && isBlocking)
+                return GF_AGAIN
+            }
+            guard let status else { return ended() }
+            guard status == GF_AGAIN, timeout > 0, isBlocking else { return status }
+            if deadline > 0, MonotonicTime.now >= deadline { return GF_TIMEOUT }
+            runtime.creditGate.wait { [self] in
+                withRunning(handle) { state, _ in state.outstanding < state.limits.window } ?? true
+            }
+        }
+    }
+
+    func setError(_ handle: OpaquePointer?, _ error: UnsafePointer<gf_error>?) -> gf_status {
+        guard let raw = adopt(error), raw.code != GF_OK else { return GF_STATE }
+        let refID = String(raw.ref_id)
+        let failure = PluginError(raw)
+        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
+            if refID.isEmpty { state.error = failure }
+            return state.receiver
+        }
+        guard let receiver else { return ended() }
+        if !refID.isEmpty { receiver?.failed(failure, refID: refID) }
+        return GF_OK
+    }
+
+    /// Counts a part of a result against the call's limits.
+    private func admit(_ handle: OpaquePointer?, bytes: Int, rows: Int) -> Admission {
+        let admission = withRunning(handle) { state, _ -> Admission in
+            guard let receiver = state.receiver else { return .refuse(GF_STATE) }
+            if state.cancelReason != nil { return .refuse(GF_CANCELLED) }
+            guard state.bytesLeft >= Int64(bytes) else {
+                return .refuse(
+                    spent(&state, "more than \(state.limits.bytes) bytes", "ask for less data or raise the byte limit"))
+            }
+            guard state.rowsLeft >= Int64(rows) else {
+                return .refuse(
+                    spent(&state, "more than \(state.limits.rows) rows", "ask for less data or raise the row limit"))
+            }
+            guard state.outstanding <= 4 * state.limits.window else {
+                return .refuse(spent(&state, "data without waiting for credit (GF-R-015)", "report it to its author"))
+            }
+            state.bytesLeft -= Int64(bytes)
+            state.rowsLeft -= Int64(rows)
+            state.outstanding += bytes
+            return .take(receiver, state.outstanding >= state.limits.window ? GF_AGAIN : GF_OK)
+        }
+        return admission ?? .refuse(ended())
+    }
+
+    private func spent(_ state: inout CallSlot.State, _ what: String, _ remedy: String) -> gf_status {
+        state.error = PluginError(.limit, "plugin '\(runtime.id)' sent \(what); \(remedy)", source: .limit)
+        return GF_LIMIT
+    }
+
+    /// What was emitted breaks a rule: the call fails with it when it completes.
+    private func reject(_ handle: OpaquePointer?, _ message: String) -> gf_status {
+        let known: Void? = withRunning(handle) { state, _ in
+            state.error = PluginError(
+                .badData, "plugin '\(runtime.id)' sent a result that cannot be used: \(message)", source: .plugin)
+        }
+        if known == nil { return ended() }
+        runtime.misbehaved(message, rule: "GF-R-040")
+        return GF_BAD_DATA
+    }
+
+    private func ended() -> gf_status {
+        runtime.misbehaved("a call was used after its end", rule: "GF-R-010")
+        return GF_STATE
+    }
+
+    private func release(_ array: UnsafeMutablePointer<ArrowArray>) {
+        array.pointee.release?(array)
+        array.pointee.release = nil
+    }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import PluginABI
+internal import Synchronization
+
+/// One instance in a plugin: it is destroyed when it is retired and its last call has ended.
+///
+/// Safety: `pointer` is the plugin's and is only handed back to it; everything mutable is in `state`.
+final class PluginInstance: @unchecked Sendable {
+    private struct State {
+        var users = 0
+        var isRetired = false
+        var isDestroyed = false
+        /// Calls without a deadline: they are cancelled when the instance is retired.
+        var streams: [UInt64: CallTicket] = [:]
+        var nextStream: UInt64 = 0
+    }
+
+    let pointer: OpaquePointer
+    let runtime: PluginRuntime
+    let config: UInt64
+    let lane: InvocationLane?
+    private let api: gf_instance_api
+    private let state = Mutex(State())
+    private let onDestroyed: @Sendable (PluginInstance) -> Void
+
+    init(
+        pointer: OpaquePointer, runtime: PluginRuntime, api: gf_instance_api, config: UInt64,
+        onDestroyed: @escaping @Sendable (PluginInstance) -> Void
+    ) {
+        self.pointer = pointer
+        self.runtime = runtime
+        self.api = api
+        self.config = config
+        self.onDestroyed = onDestroyed
+        lane = runtime.makeInstanceLane()
+    }
+
+    /// Keeps the instance for a call that is about to begin; false when it is retired already.
+    func reserve() -> Bool {
+        state.withLock { state in
+            guard !state.isRetired else { return false }
+            state.users += 1
+            return true
+        }
+    }
+
+    /// Gives a reservation back.
+    func unreserve() { userLeft() }
+
+    func callBegan() {
+        runtime.counters.running.add(1, ordering: .relaxed)
+        runtime.counters.total.add(1, ordering: .relaxed)
+        state.withLock { $0.users += 1 }
+    }
+
+    func callEnded() {
+        runtime.counters.running.subtract(1, ordering: .relaxed)
+        userLeft()
+    }
+
+    /// Remembers a call that only ends by being cancelled. Returns its number for `forget`.
+    func remember(stream ticket: CallTicket) -> UInt64? {
+        state.withLock { state in
+            guard !state.isRetired else { return nil }
+            state.nextStream += 1
+            state.streams[state.nextStream] = ticket
+            return state.nextStream
+        }
+    }
+
+    func forget(stream number: UInt64) { state.withLock { $0.streams[number] = nil } }
+
+    /// No new calls: running ones go on, streams are asked to move, and the last to leave destroys.
+    func retire() {
+        let (isFirst, streams) = state.withLock { state -> (Bool, [CallTicket]) in
+            guard !state.isRetired else { return (false, []) }
+            state.isRetired = true
+            state.users += 1
+            defer { state.streams = [:] }
+            return (true, Array(state.streams.values))
+        }
+        guard isFirst else { return }
+        for stream in streams { stream.cancel(.instanceReplaced) }
+        runtime.invoke(on: self) { [self] in
+            api.drain?(pointer)
+            userLeft()
+        }
+    }
+
+    private func userLeft() {
+        let destroys = state.withLock { state in
+            state.users -= 1
+            guard state.isRetired, state.users == 0, !state.isDestroyed else { return false }
+            state.isDestroyed = true
+            return true
+        }
+        guard destroys else { return }
+        runtime.invoke(on: self) { [self] in
+            api.destroy?(pointer)
+            runtime.services.configurations.remove(config)
+            onDestroyed(self)
+        }
+    }
+}
+
+extension PluginError {
+    /// Why a stream is cancelled when its instance is replaced; whoever runs it starts it again.
+    static let instanceReplaced = PluginError(
+        .state, "the data source or its plugin was replaced", source: .host, hint: "instance-replaced")
+
+    var isInstanceReplaced: Bool { code == .state && hint == "instance-replaced" }
+}

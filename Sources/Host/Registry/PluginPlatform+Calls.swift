@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+public import PluginABI
+
+/// The calls of the platform. Each resolves the data source to an instance and passes the middlewares in their order:
+/// deadline and budget (the limits), identity and headers (the facts), metrics.
+extension PluginPlatform {
+    /// Runs the queries of one request against one data source.
+    ///
+    /// - Returns: what the plugin sends, as it arrives.
+    /// - Throws: ``PluginError`` `.notFound` when the plugin is not installed, `.unsupported` when it answers no queries,
+    ///   `.state` when it is switched off, and what its `create` said.
+    public func queryData(
+        _ queries: [DataQuery], of source: DataSourceConfiguration, facts: CallFacts
+    ) async throws -> CallEvents {
+        let size = queries.reduce(0) { $0 + $1.json.text.utf8.count }
+        return try await begin(
+            GF_CALL_QUERY, needing: GF_DATASOURCE_EXT, RequestMemory.queries(queries), of: source, facts: facts,
+            endpoint: "queryData", size: size)
+    }
+
+    /// Asks a data source whether it is usable.
+    ///
+    /// - Throws: ``PluginError`` when the check itself failed; `.unsupported` when the plugin has no health check.
+    public func checkHealth(of source: DataSourceConfiguration, facts: CallFacts) async throws -> HealthResult {
+        let events = try await begin(
+            GF_CALL_HEALTH, needing: GF_HEALTH_EXT, RequestMemory.health(depth: GF_HEALTH_FULL), of: source,
+            facts: facts, endpoint: "checkHealth")
+        let answer = try await collect(events)
+        guard let head = answer.head else { return HealthResult(.unknown, "the plugin gave no answer") }
+        let details = answer.bytes.isEmpty ? nil : try? JSONValue(parsing: answer.bytes)
+        return HealthResult(
+            HealthResult.Status(rawValue: head.status) ?? .unknown, head.message,
+            details: details?.object == nil ? nil : details)
+    }
+
+    /// Passes an HTTP-like request to a data source.
+    ///
+    /// - Throws: ``PluginError``; `.unsupported` when the plugin answers none.
+    public func callResource(
+        _ request: ResourceCall, of source: DataSourceConfiguration, facts: CallFacts
+    ) async throws -> ResourceAnswer {
+        let events = try await begin(
+            GF_CALL_RESOURCE, needing: GF_RESOURCE_EXT, RequestMemory.resource(request), of: source, facts: facts,
+            input: CallInput(request.body), endpoint: "callResource", size: request.body.count)
+        return try await ResourceAnswer(events)
+    }
+
+    /// Asks whether a client may listen to a channel of a data source.
+    public func subscribeStream(
+        _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
+    ) async throws -> SubscribeAnswer {
+        try await streamAnswer(GF_CALL_SUBSCRIBE, request, of: source, facts: facts, endpoint: "subscribeStream")
+    }
+
+    /// Passes a client's message to a channel; the answer's bytes are what its listeners get.
+    public func publishStream(
+        _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
+    ) async throws -> SubscribeAnswer {
+        try await streamAnswer(GF_CALL_PUBLISH, request, of: source, facts: facts, endpoint: "publishStream")
+    }
+
+    private func streamAnswer(
+        _ kind: UInt32, _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts, endpoint: String
+    ) async throws -> SubscribeAnswer {
+        let events = try await begin(
+            kind, needing: GF_STREAM_EXT, RequestMemory.stream(request), of: source, facts: facts, endpoint: endpoint,
+            size: request.data.count)
+        let answer = try await collect(events)
+        guard let head = answer.head else { throw PluginError(.internal, "the plugin gave no answer") }
+        let status = SubscribeAnswer.Status(rawValue: head.status) ?? .notFound
+        return SubscribeAnswer(status: status, frame: answer.frame, bytes: answer.bytes)
+    }
+
+    /// Runs a channel of a data source until the reader stops, across reloads of the plugin and changes of the settings.
+    ///
+    /// - Throws: the first error, before anything ran. Later ones come as the end of the events.
+    public func runStream(
+        _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
+    ) async throws -> CallEvents {
+        try await begin(
+            GF_CALL_RUN_STREAM, needing: GF_STREAM_EXT, RequestMemory.stream(request), of: source, facts: facts,
+            endpoint: "runStream", isStream: true)
+    }
+
+    /// What a plugin's own metrics say, in Prometheus's text format; nil when it is not installed.
+    public func metricsText(pluginID: String) -> String? {
+        registry[pluginID].map { $0.generation?.library.runtime.metrics.text ?? "" }
+    }
+
+    // MARK: The way to the plugin
+
+    private func begin(
+        _ kind: UInt32, needing feature: String, _ request: RequestMemory, of source: DataSourceConfiguration,
+        facts: CallFacts, input: CallInput? = nil, endpoint: String, size: Int = 0, isStream: Bool = false
+    ) async throws -> CallEvents {
+        let pluginID = source.settings.pluginID
+        let instance = try await reserve(source, feature: feature)
+        defer { instance.unreserve() }
+        guard let calls = instance.runtime.calls else {
+            throw PluginError(.state, "plugin '\(pluginID)' is not open", source: .host)
+        }
+        let observer = metrics.observer(pluginID: instance.runtime.id, endpoint: endpoint, size: size)
+        let queue = CallQueue(observer: observer)
+        var limits = configuration.limits
+        if isStream {
+            limits.time = nil
+            limits.bytes = .max
+        }
+        let ticket = calls.begin(
+            CallStart(
+                kind: kind, request: request.pointer, memory: request, instance: instance, facts: facts, limits: limits,
+                input: input, receiver: queue))
+        queue.attach(ticket)
+        if isStream, instance.remember(stream: ticket) == nil { ticket.cancel(.instanceReplaced) }
+        return CallEvents(queue: queue)
+    }
+
+    private func reserve(_ source: DataSourceConfiguration, feature: String) async throws -> PluginInstance {
+        let pluginID = source.settings.pluginID
+        while true {
+            guard let entry = registry[pluginID] else {
+                throw PluginError(
+                    .notFound, "plugin '\(pluginID)' is not installed; install it or choose another data source type",
+                    source: .host)
+            }
+            guard let generation = entry.generation else {
+                let what = entry.isDisabled ? "is switched off; enable it" : "has no backend; it answers no calls"
+                throw PluginError(
+                    entry.isDisabled ? .state : .unsupported, "plugin '\(pluginID)' \(what)", source: .host)
+            }
+            guard generation.library.has(extension: feature) else {
+                throw PluginError(.unsupported, "plugin '\(pluginID)' does not have \(feature)", source: .host)
+            }
+            // nil: the generation was replaced just now; its successor is registered already.
+            if let instance = try await generation.reserveInstance(for: source) { return instance }
+        }
+    }
+
+    private func collect(
+        _ events: CallEvents
+    ) async throws -> (head: CallHead?, bytes: [UInt8], frame: DataFrame?) {
+        var head: CallHead?
+        var bytes: [UInt8] = []
+        var frame: DataFrame?
+        for await event in events {
+            switch event {
+            case .head(let value): head = value
+            case .bytes(let chunk): bytes += chunk.array
+            case .frame(_, let value): frame = frame ?? value
+            case .completed(let error):
+                if let error { throw error }
+            case .rows, .notice, .failed, .checkpoint: break
+            }
+        }
+        return (head, bytes, frame)
+    }
+}
+
+/// The answer to a subscription or a publication.
+public struct SubscribeAnswer: Sendable {
+    public enum Status: Int32, Sendable {
+        case ok = 0
+        case notFound = 1
+        case permissionDenied = 2
+    }
+
+    public var status: Status
+    /// The first message of the channel, if the plugin gave a frame.
+    public var frame: DataFrame?
+    /// The first message, if the plugin gave bytes; of a publication: what listeners get.
+    public var bytes: [UInt8]
+}
+
+/// The answer to a resource request: its head is there, its body arrives while it is read.
+public struct ResourceAnswer: Sendable {
+    public let status: Int
+    public let headers: HTTPHeaders
+    private let events: CallEvents.Iterator
+    private let first: ByteChunk?
+
+    /// Waits for the head.
+    init(_ events: CallEvents) async throws {
+        let iterator = events.makeAsyncIterator()
+        var head: CallHead?
+        var first: ByteChunk?
+        reading: while let event = await iterator.next() {
+            switch event {
+            case .head(let value):
+                head = value
+                break reading
+            case .bytes(let chunk):
+                first = chunk
+                break reading
+            case .completed(let error):
+                throw error ?? PluginError(.internal, "the plugin gave no answer")
+            case .frame, .rows, .notice, .failed, .checkpoint: continue
+            }
+        }
+        status = Int(head?.status ?? 200)
+        headers = head?.headers ?? [:]
+        self.first = first
+        self.events = iterator
+    }
+
+    /// Hands the body to `write`, part by part, as fast as `write` takes it.
+    ///
+    /// - Throws: what `write` throws, which cancels the call; ``PluginError`` when the plugin failed in the middle.
+    public func forEachChunk(_ write: (ByteChunk) async throws -> Void) async throws {
+        if let first { try await write(first) }
+        while let event = await events.next() {
+            switch event {
+            case .bytes(let chunk): try await write(chunk)
+            case .completed(let error):
+                if let error { throw error }
+            case .head, .frame, .rows, .notice, .failed, .checkpoint: continue
+            }
+        }
+    }
+}

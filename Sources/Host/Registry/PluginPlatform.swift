@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import AsyncHTTPClient
+internal import CPluginABI
+public import Logging
+internal import NIOCore
+internal import NIOPosix
+public import PluginABI
+public import ServiceLifecycle
+internal import Synchronization
+
+/// The plugin platform: loads plugins, keeps them current while the server runs, and carries calls to them.
+///
+/// ```swift
+/// let platform = PluginPlatform(configuration: configuration, builtins: builtins, keyValues: store, logger: logger)
+/// await platform.load()
+/// for await event in try await platform.queryData(queries, of: source, facts: facts) { … }
+/// ```
+public final class PluginPlatform: Service {
+    let configuration: PlatformConfiguration
+    let registry = PluginRegistry()
+    let services: HostServices
+    let metrics = CallMetrics()
+    private let builtins: [BuiltinPlugin]
+    private let pipeline: LoadingPipeline
+    let logger: Logger
+    /// One change of the set of plugins at a time.
+    private let turn = Turn()
+
+    public init(
+        configuration: PlatformConfiguration, builtins: [BuiltinPlugin], keyValues: any KeyValueBackend, logger: Logger,
+        verifier: any SignatureVerifier = PresenceVerifier()
+    ) {
+        self.configuration = configuration
+        self.builtins = builtins
+        self.logger = logger
+        pipeline = LoadingPipeline(settings: configuration.loading, verifier: verifier, logger: logger)
+        let eventLoops = MultiThreadedEventLoopGroup.singleton
+        var http = AsyncHTTPClient.HTTPClient.Configuration()
+        http.redirectConfiguration = .follow(max: 5, allowCycles: false)
+        http.timeout.connect = .nanoseconds(configuration.http.dialTimeout.nanoseconds)
+        http.connectionPool.idleTimeout = .nanoseconds(configuration.http.idleTimeout.nanoseconds)
+        http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.http.maxConnectionsPerHost
+        http.httpVersion = .http1Only
+        services = HostServices(
+            logger: logger, watchdog: Watchdog(), keyValues: keyValues, eventLoops: eventLoops,
+            http: AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: http),
+            httpDefaults: configuration.http)
+    }
+
+    // MARK: What there is
+
+    /// The registered plugins, sorted by name.
+    public var plugins: [PluginInfo] { registry.all.map(PluginInfo.init) }
+
+    /// A registered plugin by its id or an alias.
+    public func plugin(id: String) -> PluginInfo? { registry[id].map(PluginInfo.init) }
+
+    /// Why folders did not become plugins.
+    public var refusals: [PluginRefusal] { registry.refusals }
+
+    // MARK: Loading
+
+    /// Loads the built-in plugins and those of all folders. What fails is in ``refusals``.
+    public func load() async {
+        await turn.take { await loadBuiltins() }
+        await reload()
+    }
+
+    private func loadBuiltins() async {
+        for builtin in builtins {
+            do {
+                let descriptor = try PluginDescriptor(pluginJSON: Array(builtin.descriptorJSON.utf8))
+                try await initialize(ValidatedPlugin(linkedIn: descriptor), builtin: builtin.entry)
+            } catch let refusal as PluginRefusal {
+                refused(refusal)
+            } catch {
+                logger.critical("Built-in plugin has a broken description", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    /// Looks at the folders again: what is new is loaded, what changed is replaced, what is gone is removed.
+    ///
+    /// - Parameter folders: the folders to look at; nil: all.
+    /// - Returns: what was refused.
+    @discardableResult
+    public func reload(folders: [String]? = nil) async -> [PluginRefusal] {
+        await turn.take { await reloadNow(folders: folders) }
+    }
+
+    /// Loads one plugin again from its folder, also when nothing changed.
+    ///
+    /// - Throws: ``PluginRefusal`` when the new version is refused: the old one then stays; ``PluginError`` `.notFound`.
+    public func reload(id: String) async throws {
+        guard let entry = registry[id] else { throw PluginError(.notFound, "plugin '\(id)' is not installed", source: .host) }
+        guard entry.plugin.pluginClass == .external else {
+            throw PluginError(.forbidden, "plugin '\(id)' is part of the server", source: .host)
+        }
+        let refusals = await reload(folders: [entry.plugin.sourceFolder])
+        if let refusal = refusals.first(where: { $0.pluginID == entry.plugin.id }) { throw refusal }
+    }
+
+    private func reloadNow(folders: [String]?) async -> [PluginRefusal] {
+        let sources = folders.map { $0.map { PluginSource.folder(path: $0, class: .external) } } ?? configuration.sources
+        let prepared = await pipeline.prepare(sources: sources, registered: registry.folders)
+        registry.setRefusals(prepared.refusals, inFolders: folders)
+        for plugin in prepared.validated {
+            do {
+                try await initialize(plugin, builtin: nil)
+            } catch let refusal as PluginRefusal {
+                refused(refusal)
+            } catch {
+                logger.error("Plugin not loaded", metadata: ["plugin.id": "\(plugin.id)", "error": "\(error)"])
+            }
+        }
+        await removeMissing(prepared, folders: folders)
+        return registry.refusals.filter { refusal in
+            folders?.contains { refusal.folder == $0 || refusal.folder.hasPrefix($0 + "/") } ?? true
+        }
+    }
+
+    private func refused(_ refusal: PluginRefusal) {
+        registry.addRefusal(refusal)
+        logger.warning(
+            "Plugin not loaded",
+            metadata: [
+                "plugin.id": "\(refusal.pluginID ?? "")", "code": "\(refusal.code)", "reason": "\(refusal)",
+                "help": "\(refusal.documentation)",
+            ])
+    }
+
+    /// Initialization and registration: opens the library, then lets it take the place of the generation before.
+    private func initialize(_ plugin: ValidatedPlugin, builtin: gf_entry_fn?) async throws {
+        let old = registry[plugin.id]
+        let number = (old?.number ?? 0) + 1
+        let isDisabled = old?.isDisabled ?? configuration.disabledIDs.contains(plugin.id)
+        var generation: PluginGeneration?
+        if !isDisabled, builtin != nil || plugin.image != nil {
+            let library = try await NativeLibrary.open(
+                plugin, builtin: builtin, services: services, serverVersion: configuration.serverVersion)
+            let saved = await old?.generation?.saveStates() ?? [:]
+            generation = PluginGeneration(plugin: plugin, library: library, number: number, handedOver: saved)
+        }
+        let replaced = registry.register(
+            .init(plugin: plugin, generation: generation, number: number, isDisabled: isDisabled))
+        replaced?.generation?.drain()
+        logger.info(
+            "Plugin registered",
+            metadata: [
+                "plugin.id": "\(plugin.id)", "plugin.version": "\(plugin.descriptor.info.version)",
+                "generation": "\(number)", "level": "\(generation?.library.level.name ?? "none")",
+            ])
+    }
+
+    /// Termination of the plugins whose folders are gone.
+    private func removeMissing(_ prepared: PreparedPlugins, folders: [String]?) async {
+        let present = Set(prepared.validated.map(\.id) + prepared.refusals.compactMap(\.pluginID))
+        for entry in registry.all where entry.plugin.pluginClass == .external && !present.contains(entry.plugin.id) {
+            if let folders, !folders.contains(entry.plugin.sourceFolder) { continue }
+            let removed = registry.deregister(entry.plugin.id)
+            removed?.generation?.drain()
+            logger.info("Plugin removed", metadata: ["plugin.id": "\(entry.plugin.id)"])
+        }
+    }
+
+    /// Switches a plugin on or off; running calls end first.
+    ///
+    /// - Throws: ``PluginError`` `.notFound`, or ``PluginRefusal`` when it cannot be loaded.
+    public func setEnabled(_ isEnabled: Bool, id: String) async throws {
+        try await turn.takeThrowing {
+            guard var entry = self.registry[id] else {
+                throw PluginError(.notFound, "plugin '\(id)' is not installed", source: .host)
+            }
+            guard entry.isDisabled == isEnabled else { return }
+            entry.isDisabled = !isEnabled
+            let old = entry.generation
+            entry.generation = nil
+            _ = self.registry.register(entry)
+            old?.drain()
+            if isEnabled {
+                let builtin = try self.builtinEntry(id: entry.plugin.id)
+                try await self.initialize(entry.plugin, builtin: builtin)
+            }
+        }
+    }
+
+    private func builtinEntry(id: String) throws -> gf_entry_fn? {
+        for builtin in builtins where try PluginDescriptor(pluginJSON: Array(builtin.descriptorJSON.utf8)).id == id {
+            return builtin.entry
+        }
+        return nil
+    }
+
+    /// A data source was deleted: its instance goes.
+    public func forgetDataSource(orgID: Int64, uid: String, type: String) {
+        registry[type]?.generation?.retireInstance(orgID: orgID, uid: uid)
+    }
+
+    // MARK: Running
+
+    /// Watches the plugin folders until the server shuts down, then lets running calls end and closes all plugins.
+    public func run() async throws {
+        do {
+            let watcher = try PluginWatcher(sources: configuration.sources)
+            await withGracefulShutdownHandler {
+                for await change in watcher.changes {
+                    if let warning = change.warning { logger.warning("Plugin folders are watched in part", metadata: ["reason": "\(warning)"]) }
+                    await reload(folders: change.needsFullRescan ? nil : change.folders)
+                }
+            } onGracefulShutdown: {
+                watcher.stop()
+            }
+        } catch {
+            logger.warning("Plugin folders are not watched; use POST /api/plugins/reload", metadata: ["error": "\(error)"])
+            try? await gracefulShutdown()
+        }
+        await shutDown()
+    }
+
+    /// Ends all plugins; for tests and tools that do not use ``run()``.
+    public func shutDown() async {
+        let generations = registry.all.compactMap(\.generation)
+        for generation in generations { generation.drain() }
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(5)
+        while clock.now < end, generations.contains(where: { !$0.isClosed }) {
+            try? await clock.sleep(for: .milliseconds(5))
+        }
+        services.watchdog.stop()
+        try? await services.http.shutdown()
+    }
+}
+
+extension PluginInfo {
+    init(_ entry: PluginRegistry.Entry) {
+        let plugin = entry.plugin
+        let counters = entry.generation?.library.runtime.counters
+        self.init(
+            id: plugin.id, aliasIDs: plugin.descriptor.aliasIDs, name: plugin.descriptor.name,
+            version: plugin.descriptor.info.version, descriptor: plugin.descriptor, pluginClass: plugin.pluginClass,
+            signature: plugin.signature, assets: plugin.assets, files: plugin.files,
+            level: entry.generation?.library.level, generation: entry.number,
+            state: entry.isDisabled ? .disabled : entry.generation == nil ? .frontendOnly : .running,
+            folder: plugin.folder, callsRunning: counters?.running.load(ordering: .relaxed) ?? 0,
+            callsTotal: counters?.total.load(ordering: .relaxed) ?? 0,
+            callsAbandoned: counters?.abandoned.load(ordering: .relaxed) ?? 0,
+            rulesBroken: counters?.misbehaviours.load(ordering: .relaxed) ?? 0,
+            description: entry.generation?.library.description ?? "")
+    }
+}
+
+/// Lets one task at a time change the set of plugins.
+private actor Turn {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take<R: Sendable>(_ body: @Sendable () async -> R) async -> R {
+        await enter()
+        let result = await body()
+        leave()
+        return result
+    }
+
+    func takeThrowing<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
+        await enter()
+        defer { leave() }
+        return try await body()
+    }
+
+    private func enter() async {
+        guard isTaken else {
+            isTaken = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func leave() {
+        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import AsyncHTTPClient
+internal import CPluginABI
+internal import NIOCore
+internal import NIOHTTP1
+internal import PluginABI
+
+/// `gf.http/1`: requests of plugins, sent by the server's HTTP client.
+enum HTTPService {
+    static func table() -> gf_http_host {
+        var table = gf_http_host()
+        table.struct_size = UInt32(MemoryLayout<gf_http_host>.size)
+        table.request = { host, call, request, requestOut in
+            requestOut?.pointee = 0
+            guard let runtime = PluginRuntime.from(host), let call, let request = adopt(request), let requestOut else {
+                return GF_STATE
+            }
+            return HTTPService.begin(request, call, runtime, requestOut)
+        }
+        table.head = { host, request, headOut in
+            guard let exchange = PluginRuntime.from(host)?.exchanges[request], let headOut else { return GF_STATE }
+            return exchange.head(into: headOut)
+        }
+        table.read = { host, request, chunkOut, lengthOut in
+            chunkOut?.pointee = gf_buffer()
+            lengthOut?.pointee = 0
+            guard let runtime = PluginRuntime.from(host), let exchange = runtime.exchanges[request], let chunkOut else {
+                return GF_STATE
+            }
+            switch exchange.nextChunk() {
+            case .status(let status): return status
+            case .chunk(let buffer):
+                let memory = HostMemory(buffer)
+                let status = runtime.buffers.lend(memory, into: chunkOut)
+                if status == GF_OK { lengthOut?.pointee = UInt64(memory.capacity) }
+                return status
+            }
+        }
+        table.error = { host, request in PluginRuntime.from(host)?.exchanges[request]?.errorText ?? gf_str() }
+        table.close = { host, request in PluginRuntime.from(host)?.exchanges.remove(request)?.endWithCall() }
+        return table
+    }
+
+    private static func begin(
+        _ request: gf_http_request, _ call: OpaquePointer, _ runtime: PluginRuntime,
+        _ requestOut: UnsafeMutablePointer<UInt64>
+    ) -> gf_status {
+        let (index, generation) = CallSlot.parts(of: call)
+        let facts = runtime.calls?.withRunning(call) { state, _ in (state.deadline, state.bytesLeft) }
+        guard let (deadline, bytesLeft) = facts else { return GF_STATE }
+        let maxBytes = request.max_bytes == 0 ? bytesLeft : Int64(clamping: request.max_bytes)
+        let exchange = HTTPCall(maxBytes: maxBytes) { [weak calls = runtime.calls] source in
+            calls?.resume(index: index, generation: generation, event: GF_EVENT_HTTP, source: source)
+        }
+        let id = runtime.exchanges.add(exchange)
+        exchange.id = id
+        requestOut.pointee = id
+        let isKept: Void? = runtime.calls?.withRunning(call) { state, _ in
+            state.resources.append(HTTPCallEnd(runtime: runtime, id: id))
+        }
+        guard isKept != nil else { return GF_STATE }
+        do {
+            let configuration = runtime.services.configurations[request.config]
+            let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
+            let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
+            let timeout = min(outgoing.timeout.nanoseconds, remaining)
+            exchange.start(
+                outgoing.request, with: runtime.services.http, deadline: .now() + .nanoseconds(timeout))
+            return GF_OK
+        } catch let error as PluginError {
+            exchange.fail(error)
+            return error.code.rawValue
+        } catch {
+            exchange.fail(PluginError(.invalid, "\(error)"))
+            return GF_INVALID
+        }
+    }
+}
+
+/// Ends a request that its plugin left open when the call completes.
+private final class HTTPCallEnd: CallResource {
+    private let runtime: PluginRuntime
+    private let id: UInt64
+
+    init(runtime: PluginRuntime, id: UInt64) {
+        self.runtime = runtime
+        self.id = id
+    }
+
+    func endWithCall() { runtime.exchanges.remove(id)?.endWithCall() }
+}

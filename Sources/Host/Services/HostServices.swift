@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import AsyncHTTPClient
+internal import Logging
+internal import NIOCore
+public import PluginABI
+internal import Synchronization
+
+/// What all plugins of one platform share.
+final class HostServices: Sendable {
+    let logger: Logger
+    let watchdog: Watchdog
+    let configurations = ConfigurationTable()
+    let keyValues: any KeyValueBackend
+    let eventLoops: any EventLoopGroup
+    let http: AsyncHTTPClient.HTTPClient
+    let httpDefaults: HTTPDefaults
+
+    init(
+        logger: Logger, watchdog: Watchdog, keyValues: any KeyValueBackend, eventLoops: any EventLoopGroup,
+        http: AsyncHTTPClient.HTTPClient, httpDefaults: HTTPDefaults
+    ) {
+        self.logger = logger
+        self.watchdog = watchdog
+        self.keyValues = keyValues
+        self.eventLoops = eventLoops
+        self.http = http
+        self.httpDefaults = httpDefaults
+    }
+}
+
+/// Timeouts and names of outgoing requests; `[dataproxy]` in the configuration.
+public struct HTTPDefaults: Sendable {
+    /// Of a whole exchange, where the data source sets none.
+    public var timeout: Duration
+    public var dialTimeout: Duration
+    public var idleTimeout: Duration
+    public var maxConnectionsPerHost: Int
+    public var userAgent: String
+
+    public init(
+        timeout: Duration = .seconds(30), dialTimeout: Duration = .seconds(10), idleTimeout: Duration = .seconds(90),
+        maxConnectionsPerHost: Int = 64, userAgent: String = "Grafana"
+    ) {
+        self.timeout = timeout
+        self.dialTimeout = dialTimeout
+        self.idleTimeout = idleTimeout
+        self.maxConnectionsPerHost = maxConnectionsPerHost
+        self.userAgent = userAgent
+    }
+}
+
+/// A little persistent memory for plugins. Functions may block: they are called on threads of plugins only.
+public protocol KeyValueBackend: Sendable {
+    func get(scope: String, key: String) throws -> (value: [UInt8], version: Int64)?
+
+    /// - Parameter version: what is stored must have it: 0 for nothing, nil for anything.
+    /// - Returns: the new version.
+    /// - Throws: ``PluginError`` `.state` when another version is stored.
+    func put(scope: String, key: String, value: [UInt8], version: Int64?) throws -> Int64
+    func remove(scope: String, key: String) throws
+
+    /// The keys with a prefix, ascending.
+    func keys(scope: String, prefix: String) throws -> [String]
+
+    /// The bytes of all keys and values of a scope.
+    func totalBytes(scope: String) throws -> Int
+}
+
+/// The configurations behind the handles that instances have.
+final class ConfigurationTable: Sendable {
+    private struct State {
+        var next: UInt64 = 1
+        var all: [UInt64: DataSourceConfiguration] = [:]
+    }
+
+    private let state = Mutex(State())
+
+    func add(_ configuration: DataSourceConfiguration) -> UInt64 {
+        state.withLock { state in
+            let handle = state.next
+            state.next += 1
+            state.all[handle] = configuration
+            return handle
+        }
+    }
+
+    func remove(_ handle: UInt64) { state.withLock { $0.all[handle] = nil } }
+
+    subscript(handle: UInt64) -> DataSourceConfiguration? { state.withLock { $0.all[handle] } }
+}
+
+/// One data source as the server stores it, with its secrets in clear.
+public struct DataSourceConfiguration: Sendable {
+    public var settings: DataSourceInstanceSettings
+    /// Decrypted `secureJsonData`.
+    public var secrets: [String: String]
+    /// Differs when the settings differ: an instance of another version is replaced.
+    public var version: Int
+
+    public init(settings: DataSourceInstanceSettings, secrets: [String: String] = [:], version: Int) {
+        self.settings = settings
+        self.secrets = secrets
+        self.version = version
+    }
+}
