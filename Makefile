@@ -84,7 +84,7 @@ test-tsan: deps examples
 
 ## fuzz: run every fuzzer for FUZZ_SECONDS
 fuzz: deps
-	SWIFT_BACKTRACE=enable=no FUZZ_SECONDS=$(FUZZ_SECONDS) Fuzz/run.sh
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) Fuzz/run.sh
 
 ## install: install programs, headers, pkg-config file, man pages, completions and conf (PREFIX, DESTDIR)
 install:

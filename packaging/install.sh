@@ -35,4 +35,4 @@ for folder in conf public; do
         install -D -m 644 "$file" "$root/share/grafana/$file"
     done
 done
-echo "install: $* are in $root/bin; start: $root/bin/grafana server --homepath $root/share/grafana"
+echo "install: $root/bin has $*; start: $root/bin/grafana server --homepath $root/share/grafana"
