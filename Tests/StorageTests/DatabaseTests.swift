@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Glibc
 import Testing
 
 @testable import Storage
@@ -102,6 +103,27 @@ struct DatabaseTests {
         }
         await first.close()
         try await Database.open(path: path).close()
+    }
+
+    @Test func theLockEndsAtCloseAlsoWhenAChildHasTheDescriptor() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.path + "/g.db"
+        let lock = try #require(try DatabaseLock.take(path: path, role: .server))
+        let inherited = try descriptors(of: path + ".lock").map { dup($0) }
+        defer { for descriptor in inherited { close(descriptor) } }
+
+        lock.release()
+
+        #expect(inherited.count == 1)
+        #expect(try DatabaseLock.take(path: path, role: .tool) != nil)
+    }
+
+    private func descriptors(of path: String) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init).filter {
+            descriptor in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")) == path
+        }
     }
 
     @Test func aToolWorksBesideAServer() async throws {
