@@ -140,7 +140,8 @@ private struct PartsCheck {
         guard parts.type == .json, let start = text.baseAddress, !text.isEmpty else { return UTF8Check.isValid(text) }
         var scanner = JSONScanner(start: start, count: text.count)
         do {
-            try scanner.skipValue(depth: 0)
+            // It will lie inside the JSON of frames and responses, which nest a few levels themselves.
+            try scanner.skipValue(depth: 16)
             try scanner.finish()
             return true
         } catch {
