@@ -41,17 +41,18 @@ extension ByteWriter {
             let chunk = UnsafeRawPointer(source).loadUnaligned(as: UInt64.self)
             target.storeBytes(of: chunk, as: UInt64.self)
             let special = ByteChunk.needsEscape(chunk)
-            let plain = special == 0 ? 8 : special.trailingZeroBitCount >> 3
-            source += plain
-            target += plain
-            if special != 0 { break }
-        }
-        if limit - source < 8 {
-            while source < limit, Self.isPlain(source.pointee) {
-                target.storeBytes(of: source.pointee, as: UInt8.self)
-                source += 1
-                target += 1
+            if special != 0 {
+                let plain = source - start + (special.trailingZeroBitCount >> 3)
+                length &+= plain
+                return plain
             }
+            source += 8
+            target += 8
+        }
+        while source < limit, Self.isPlain(source.pointee) {
+            target.storeBytes(of: source.pointee, as: UInt8.self)
+            source += 1
+            target += 1
         }
         length &+= source - start
         return source - start

@@ -47,7 +47,9 @@ public struct JSONObject: Sendable {
     private func place(of key: String) -> Int? {
         if let places { return places[ExactKey(text: key)] }
         let wanted = ExactKey(text: key)
-        return members.firstIndex { ExactKey(text: $0.key) == wanted }
+        // Not firstIndex, which would copy each member.
+        for place in members.indices where ExactKey(text: members[place].key) == wanted { return place }
+        return nil
     }
 
     private mutating func add(_ key: String, _ value: JSONValue) {

@@ -84,7 +84,9 @@ extension JSONScanner {
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         var object = JSONObject()
         try members(depth: depth) { (scanner: inout JSONScanner, key: StringToken) throws(JSONError) in
-            object[key.text] = try scanner.value(depth: depth + 1)
+            let value = try scanner.value(depth: depth + 1)
+            if object.isEmpty { object.reserveCapacity(4) }
+            object[key.text] = value
         }
         return .object(object)
     }
