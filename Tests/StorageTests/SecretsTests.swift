@@ -120,6 +120,23 @@ struct SecretsTests {
         }
     }
 
+    @Test func reencryptedSecretsDoNotNeedOldDataKeys() async throws {
+        try await withStores { stores, _ in
+            let source = try await addSource(stores, "a", password: "p")
+            var update = PluginSettingUpdate()
+            update.secrets = ["key": Secret("s")]
+            _ = try await stores.pluginSettings.save(orgID: 1, pluginID: "app", update)
+            try await stores.secrets.rotateDataKeys()
+            let written = try await stores.reencryptSecrets()
+            try await stores.database.write { try $0.execute("DELETE FROM data_keys WHERE active = ?", [false]) }
+            let fresh = Stores(database: stores.database, secretKey: Secret("key"))
+
+            #expect(written == 2)
+            #expect(try await fresh.dataSources.secrets(of: source) == ["password": Secret("p")])
+            #expect(try await fresh.pluginSettings.secrets(orgID: 1, pluginID: "app") == ["key": Secret("s")])
+        }
+    }
+
     @Test func anotherSecretKeyIsRefusedAtStart() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }

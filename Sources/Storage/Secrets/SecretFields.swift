@@ -41,11 +41,6 @@ struct SecretFields: Sendable {
         }
     }
 
-    /// Forgets fields.
-    mutating func remove(_ names: [String]) {
-        for name in names { values[name] = nil }
-    }
-
     /// Decrypts all fields.
     func open(place: String, with secrets: SecretsService) async throws -> [String: Secret] {
         var sealed: [String: [UInt8]] = [:]

@@ -135,7 +135,7 @@ public struct DataSourceStore: Sendable {
 }
 
 extension DataSourceStore {
-    private static func place(_ id: Int64) -> String { "data_source/\(id)" }
+    static func place(_ id: Int64) -> String { "data_source/\(id)" }
 
     private static let fieldColumns = [
         "name", "type", "access", "url", "user", "database", "basic_auth", "basic_auth_user", "with_credentials",

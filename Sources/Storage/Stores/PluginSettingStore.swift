@@ -118,7 +118,7 @@ public struct PluginSettingStore: Sendable {
         return try await sealed.open(place: Self.place(orgID, pluginID), with: secretsService)
     }
 
-    private static func place(_ orgID: Int64, _ pluginID: String) -> String { "plugin_setting/\(orgID)/\(pluginID)" }
+    static func place(_ orgID: Int64, _ pluginID: String) -> String { "plugin_setting/\(orgID)/\(pluginID)" }
 
     private static func row(_ orgID: Int64, _ pluginID: String, in connection: any DatabaseConnection) throws -> Row? {
         try connection.first(
