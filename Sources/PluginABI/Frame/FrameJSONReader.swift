@@ -21,17 +21,22 @@ extension DataFrame {
     }
 }
 
-/// Reads one frame; each object is first cut into its parts, and values go straight from the text into columns.
+/// Reads one frame; the text is first cut into its parts, then values go straight from the text into columns.
 struct FrameJSONReader {
     let bytes: UnsafeBufferPointer<UInt8>
 
     func frame(schema given: FrameSchema?) throws(FrameError) -> DataFrame {
-        let parts = try members()
-        guard let schema = try parts["schema"].map({ part throws(FrameError) in try part.schema() }) ?? given else {
+        let parts = try Self.wrapped { () throws(JSONError) in try FrameJSONParts(bytes) }
+        let text = parts.schema.map(part)
+        guard let schema = try text.map({ part throws(FrameError) in try part.schema() }) ?? given else {
             throw Self.failure("there is no schema; the first packet of a stream needs schema and data")
         }
-        guard let data = parts["data"] else { return schema.emptyFrame }
-        return try data.frame(of: schema)
+        guard !parts.values.isEmpty else { return schema.emptyFrame }
+        return try frame(of: schema, parts)
+    }
+
+    private func part(_ range: Range<Int>) -> FrameJSONReader {
+        FrameJSONReader(bytes: UnsafeBufferPointer(rebasing: bytes[range]))
     }
 
     // MARK: - Parts
@@ -124,23 +129,21 @@ struct FrameJSONReader {
 
     // MARK: - Data
 
-    private func frame(of schema: FrameSchema) throws(FrameError) -> DataFrame {
-        let parts = try members()
-        let values = try parts["values"]?.elements() ?? []
-        guard values.count == schema.fields.count || values.isEmpty else {
+    private func frame(of schema: FrameSchema, _ parts: FrameJSONParts) throws(FrameError) -> DataFrame {
+        let count = parts.values.count
+        guard count == schema.fields.count else {
             throw FrameError(
-                .lengthMismatch,
-                "\(values.count) columns of values for \(schema.fields.count) fields; they have to match")
+                .lengthMismatch, "\(count) columns of values for \(schema.fields.count) fields; they have to match")
         }
-        guard !values.isEmpty else { return schema.emptyFrame }
-        let entities = try parts["entities"]?.elements() ?? []
-        let nanos = try parts["nanos"]?.elements() ?? []
         var columns: [Column] = []
         for (index, field) in schema.fields.enumerated() {
             var reader = FrameColumnReader(field: field)
-            if index < entities.count { reader.entities = try entities[index].entities() }
-            if index < nanos.count, !nanos[index].isNull { reader.nanos = try nanos[index].value().array ?? [] }
-            columns.append(try reader.column(from: values[index].bytes))
+            if index < parts.entities.count { reader.entities = try part(parts.entities[index]).entities() }
+            if index < parts.nanos.count {
+                let nanos = part(parts.nanos[index])
+                reader.nanos = nanos.isNull ? [] : try nanos.value().array ?? []
+            }
+            columns.append(try reader.column(from: part(parts.values[index]).bytes))
         }
         let frame = schema.frame(columns: columns)
         try frame.checkLengths()
@@ -158,5 +161,65 @@ struct FrameJSONReader {
             }
         }
         return entities
+    }
+}
+
+/// Where the parts of frame JSON lie; one pass over the text, which is checked on the way.
+private struct FrameJSONParts {
+    var schema: Range<Int>?
+    /// By field, as the next two.
+    var values: [Range<Int>] = []
+    var entities: [Range<Int>] = []
+    var nanos: [Range<Int>] = []
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) throws(JSONError) {
+        guard let start = bytes.baseAddress else { throw JSONError(.malformed, offset: 0, "the text is empty") }
+        try JSONError.checkSize(bytes.count, JSONValue.maximumBytes)
+        var scanner = JSONScanner(start: start, count: bytes.count)
+        guard scanner.next() == UInt8(ascii: "{") else { throw scanner.unexpected("an object") }
+        var parts = self
+        try scanner.members(depth: 0) { (scanner: inout JSONScanner, key) throws(JSONError) in
+            switch key.text {
+            case "schema" where scanner.next() == UInt8(ascii: "{"): parts.schema = try Self.skip(&scanner, depth: 1)
+            case "data" where scanner.next() == UInt8(ascii: "{"): try parts.readData(&scanner)
+            default: _ = try Self.skip(&scanner, depth: 1)
+            }
+        }
+        try scanner.finish()
+        self = parts
+    }
+
+    private mutating func readData(_ scanner: inout JSONScanner) throws(JSONError) {
+        var parts = self
+        try scanner.members(depth: 1) { (scanner: inout JSONScanner, key) throws(JSONError) in
+            switch key.text {
+            case "values": parts.values = try Self.elements(&scanner)
+            case "entities": parts.entities = try Self.elements(&scanner)
+            case "nanos": parts.nanos = try Self.elements(&scanner)
+            default: _ = try Self.skip(&scanner, depth: 2)
+            }
+        }
+        self = parts
+    }
+
+    /// The elements of a list; none when it is null.
+    private static func elements(_ scanner: inout JSONScanner) throws(JSONError) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        if scanner.next() == UInt8(ascii: "n") {
+            try scanner.word("null")
+            return []
+        }
+        guard scanner.next() == UInt8(ascii: "[") else { throw scanner.unexpected("a list") }
+        try scanner.elements(depth: 2) { (scanner: inout JSONScanner) throws(JSONError) in
+            ranges.append(try skip(&scanner, depth: 3))
+        }
+        return ranges
+    }
+
+    private static func skip(_ scanner: inout JSONScanner, depth: Int) throws(JSONError) -> Range<Int> {
+        _ = scanner.next()
+        let start = scanner.offset
+        try scanner.skipValue(depth: depth)
+        return start..<scanner.offset
     }
 }
