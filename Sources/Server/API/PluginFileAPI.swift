@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import HTTPTypes
+import Hummingbird
+import PluginHost
+
+/// `GET /public/plugins/:id/*`: the files of plugins.
+///
+/// Only files that the plugin's list has are there; a path cannot climb, neither by `..` nor by a symlink.
+struct PluginFileAPI: Sendable {
+    let services: ServerServices
+    private let files = FileIO()
+
+    init(services: ServerServices) {
+        self.services = services
+    }
+
+    func addRoutes(to router: some RouterMethods<APIContext>) {
+        router.get("public/plugins/:id/**", use: file)
+        router.head("public/plugins/:id/**", use: file)
+    }
+
+    @Sendable
+    private func file(_ request: Request, _ context: APIContext) async throws -> Response {
+        let missing = APIError(.notFound, "Plugin file not found")
+        guard let plugin = services.platform.plugin(id: try context.parameter("id")), !plugin.folder.isEmpty else {
+            throw missing
+        }
+        guard let path = request.rawPath(afterParts: 3).removingPercentEscapes, !path.utf8.contains(0),
+            let place = plugin.files.location(of: path)
+        else { throw missing }
+        var status = stat()
+        guard stat(place, &status) == 0 else { throw missing }
+        let size = Int64(status.st_size)
+        let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
+        let tag = EntityTag(size: size, changed: changed)
+        var headers: HTTPFields = [
+            .eTag: tag.text,
+            .cacheControl: services.options.isDevelopment
+                ? "max-age=0, must-revalidate, no-cache" : "public, max-age=3600",
+        ]
+        guard !tag.matches(request) else { return Response(status: .notModified, headers: headers) }
+        headers[.contentType] = Self.type(of: path)
+        // Files come from plugins: a browser that opens one shows it without a script of ours being within reach.
+        headers[.contentSecurityPolicy] = "sandbox"
+        guard request.method != .head else {
+            headers[.contentLength] = String(size)
+            return Response(status: .ok, headers: headers)
+        }
+        let body = try await files.loadFile(path: place, context: context)
+        return Response(status: .ok, headers: headers, body: body)
+    }
+
+    private static func type(of path: String) -> String {
+        let known = [
+            "js": "text/javascript; charset=utf-8", "mjs": "text/javascript; charset=utf-8",
+            "css": "text/css; charset=utf-8", "html": "text/html; charset=utf-8", "json": "application/json",
+            "map": "application/json", "svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg",
+            "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp", "woff": "font/woff", "woff2": "font/woff2",
+            "txt": "text/plain; charset=utf-8", "md": "text/plain; charset=utf-8", "wasm": "application/wasm",
+        ]
+        guard let dot = path.lastIndex(of: ".") else { return "application/octet-stream" }
+        return known[path[path.index(after: dot)...].lowercased()] ?? "application/octet-stream"
+    }
+}

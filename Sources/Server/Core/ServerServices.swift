@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import AsyncHTTPClient
+import PluginHost
+import Settings
+import Storage
+
+/// What the API groups work with.
+struct ServerServices: Sendable {
+    let options: ServerOptions
+    let settings: Settings
+    let stores: Stores
+    let platform: PluginPlatform
+    let authenticator: Authenticator
+    let resolver: DataSourceResolver
+    let metrics: ServerMetrics
+    let connections: ConnectionTable
+    let proxyClients: ProxyClients
+    let live: LiveChannels
+    let health: HealthState
+}

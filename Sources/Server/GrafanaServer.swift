@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import Hummingbird
+import HummingbirdTLS
+public import Logging
+import NIOCore
+import NIOSSL
+public import PluginHost
+public import ServiceLifecycle
+public import Settings
+public import Storage
+
+/// The HTTP server: one service for the service group of the composition root.
+///
+/// ```swift
+/// let server = try GrafanaServer(settings: settings, stores: stores, platform: platform, logger: logger)
+/// try await ServiceGroup(services: [platform, server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
+/// A graceful shutdown lets running requests finish and ends the event streams.
+public struct GrafanaServer: Service {
+    /// Where the server listens.
+    public enum Address: Sendable, Equatable {
+        case tcp(host: String, port: Int)
+        case unixSocket(path: String)
+    }
+
+    private let services: ServerServices
+    private let logger: Logger
+    private let onServerRunning: @Sendable (Address) async -> Void
+
+    /// A server with the options of the settings.
+    ///
+    /// - Parameters:
+    ///   - onServerRunning: Called once, with the port that was bound.
+    /// - Throws: `SettingsError` for a value that does not fit its key.
+    public init(
+        settings: Settings, stores: Stores, platform: PluginPlatform, logger: Logger,
+        onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+    ) throws {
+        self.init(
+            options: try ServerOptions(settings: settings), settings: settings, stores: stores, platform: platform,
+            logger: logger, onServerRunning: onServerRunning)
+    }
+
+    /// A server with options of the caller's.
+    public init(
+        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform, logger: Logger,
+        onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+    ) {
+        self.init(
+            options: options, settings: settings, stores: stores, platform: platform, livePolicy: LivePolicy(),
+            logger: logger, onServerRunning: onServerRunning)
+    }
+
+    init(
+        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform, livePolicy: LivePolicy,
+        logger: Logger, onServerRunning: @escaping @Sendable (Address) async -> Void
+    ) {
+        let resolver = DataSourceResolver(stores: stores, platform: platform)
+        services = ServerServices(
+            options: options, settings: settings, stores: stores, platform: platform,
+            authenticator: Authenticator(options: options, stores: stores), resolver: resolver, metrics: ServerMetrics(),
+            connections: ConnectionTable(), proxyClients: ProxyClients(options: options.proxy),
+            live: LiveChannels(platform: platform, resolver: resolver, policy: livePolicy, logger: logger),
+            health: HealthState())
+        self.logger = logger
+        self.onServerRunning = onServerRunning
+    }
+
+    /// Data sources were changed without this server's API, by provisioning for example.
+    public func dataSourcesChanged() {
+        services.resolver.invalidate()
+    }
+
+    /// Serves until the service group shuts down.
+    ///
+    /// - Throws: An error of the operating system when the address cannot be bound, or ``APIError`` for bad TLS files.
+    public func run() async throws {
+        let health = services.health
+        let application = Application(
+            responder: SubPathResponder(
+                inner: RouteTable(services: services).router.buildResponder(), options: services.options),
+            server: try ServerTransport(options: services.options, connections: services.connections).builder,
+            configuration: ApplicationConfiguration(address: bindAddress),
+            services: [services.live],
+            onServerRunning: { channel in await serverRuns(on: channel) },
+            logger: logger)
+        do {
+            try await withGracefulShutdownHandler {
+                try await application.run()
+            } onGracefulShutdown: {
+                health.setReady(false)
+            }
+        } catch {
+            await services.proxyClients.shutDown()
+            throw error
+        }
+        await services.proxyClients.shutDown()
+    }
+
+    private var bindAddress: BindAddress {
+        switch services.options.address {
+        case .tcp(let host, let port): .hostname(host.isEmpty ? "0.0.0.0" : host, port: port)
+        case .unixSocket(let path, _, _): .unixDomainSocket(path: path)
+        }
+    }
+
+    private func serverRuns(on channel: any Channel) async {
+        switch services.options.address {
+        case .tcp(let host, let port):
+            services.health.setReady(true)
+            await onServerRunning(.tcp(host: host, port: channel.localAddress?.port ?? port))
+        case .unixSocket(let path, let mode, let group):
+            UnixSocketFile(path: path).setAccess(mode: mode, group: group, logger: logger)
+            services.health.setReady(true)
+            await onServerRunning(.unixSocket(path: path))
+        }
+    }
+}
