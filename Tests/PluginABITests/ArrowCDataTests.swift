@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CPluginABI
 import PluginABI
-import Synchronization
 import Testing
 
 /// A frame with each type, nullable and not.
