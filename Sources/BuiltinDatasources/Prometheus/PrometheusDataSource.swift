@@ -12,12 +12,12 @@ struct PrometheusDataSource: QueryHandler {
         self.host = host
     }
 
-    /// Runs the calls of a query one after the other; a failing one does not stop the next.
+    /// Runs the calls of a query one after the other; a failing one does not stop the next, unless a limit is reached.
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws {
         let prepared = try PrometheusQuery(query, scrapeInterval: settings.scrapeInterval)
         let isForAlert = context.header("FromAlert") == "true"
         var errors: [PluginError] = []
-        for call in prepared.calls where call != .exemplar || !isForAlert {
+        calls: for call in prepared.calls where call != .exemplar || !isForAlert {
             do {
                 try await run(call, of: prepared, context: context, into: response)
             } catch let error as PluginError where error.code != .cancelled {
@@ -25,6 +25,7 @@ struct PrometheusDataSource: QueryHandler {
                     context.log(.warn, "exemplars are missing", ["error": error.message])
                 } else {
                     errors.append(error)
+                    if error.code == .limit { break calls }
                 }
             }
         }
