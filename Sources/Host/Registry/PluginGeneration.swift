@@ -166,8 +166,12 @@ final class PluginGeneration: Sendable {
         instanceEnded()
     }
 
-    /// Whether every call has ended and the library is closed.
-    var isClosed: Bool { state.withLock { $0.isClosed } }
+    /// Whether there are calls that may still end; those that were given up are not waited for.
+    var isBusy: Bool {
+        let counters = library.runtime.counters
+        let running = counters.running.load(ordering: .relaxed)
+        return running > counters.abandoned.load(ordering: .relaxed) || (running == 0 && !state.withLock { $0.isClosed })
+    }
 
     private func instanceEnded() {
         let closes = state.withLock { state in

@@ -96,16 +96,19 @@ public final class PluginPlatform: Service {
         guard entry.plugin.pluginClass == .external else {
             throw PluginError(.forbidden, "plugin '\(id)' is part of the server", source: .host)
         }
-        let refusals = await reload(folders: [entry.plugin.sourceFolder])
+        let refusals = await turn.take { await self.reloadNow(folders: [entry.plugin.sourceFolder], isForced: true) }
         if let refusal = refusals.first(where: { $0.pluginID == entry.plugin.id }) { throw refusal }
     }
 
-    private func reloadNow(folders: [String]?) async -> [PluginRefusal] {
+    private func reloadNow(folders requested: [String]?, isForced: Bool = false) async -> [PluginRefusal] {
+        // A removed plugin may make room for another folder with the same id, which only a look at all folders finds.
+        let folders = registry.refusals.contains { $0.code == .duplicateID } ? nil : requested
         let sources = folders.map { $0.map { PluginSource.folder(path: $0, class: .external) } } ?? configuration.sources
         let prepared = await pipeline.prepare(sources: sources, registered: registry.folders)
         registry.setRefusals(prepared.refusals, inFolders: folders)
         for plugin in prepared.validated {
             do {
+                if !isForced, refresh(plugin) { continue }
                 try await initialize(plugin, builtin: nil)
             } catch let refusal as PluginRefusal {
                 refused(refusal)
@@ -117,6 +120,19 @@ public final class PluginPlatform: Service {
         return registry.refusals.filter { refusal in
             folders?.contains { refusal.folder == $0 || refusal.folder.hasPrefix($0 + "/") } ?? true
         }
+    }
+
+    /// Keeps the running generation of a plugin whose code and plugin.json are the same as before; its files may differ.
+    private func refresh(_ plugin: ValidatedPlugin) -> Bool {
+        guard var entry = registry[plugin.id], entry.plugin.id == plugin.id, entry.plugin.folder == plugin.folder,
+            entry.plugin.descriptor.json == plugin.descriptor.json, entry.plugin.signature == plugin.signature,
+            SealedImage.haveSameBytes(entry.plugin.image, plugin.image)
+        else { return false }
+        let image = entry.plugin.image
+        entry.plugin = plugin
+        entry.plugin.image = image
+        _ = registry.register(entry)
+        return true
     }
 
     private func refused(_ refusal: PluginRefusal) {
@@ -156,7 +172,13 @@ public final class PluginPlatform: Service {
     private func removeMissing(_ prepared: PreparedPlugins, folders: [String]?) async {
         let present = Set(prepared.validated.map(\.id) + prepared.refusals.compactMap(\.pluginID))
         for entry in registry.all where entry.plugin.pluginClass == .external && !present.contains(entry.plugin.id) {
-            if let folders, !folders.contains(entry.plugin.sourceFolder) { continue }
+            let source = entry.plugin.sourceFolder
+            if let folders, !folders.contains(source) { continue }
+            // A folder whose plugin.json cannot be read right now, as in the middle of a copy, is not gone.
+            let isFaulty = prepared.refusals.contains { refusal in
+                refusal.code != .folderMissing && (refusal.folder == source || refusal.folder.hasPrefix(source + "/"))
+            }
+            if isFaulty { continue }
             let removed = registry.deregister(entry.plugin.id)
             removed?.generation?.drain()
             logger.info("Plugin removed", metadata: ["plugin.id": "\(entry.plugin.id)"])
@@ -223,7 +245,7 @@ public final class PluginPlatform: Service {
         for generation in generations { generation.drain() }
         let clock = ContinuousClock()
         let end = clock.now + .seconds(5)
-        while clock.now < end, generations.contains(where: { !$0.isClosed }) {
+        while clock.now < end, generations.contains(where: \.isBusy) {
             try? await clock.sleep(for: .milliseconds(5))
         }
         services.watchdog.stop()
@@ -277,5 +299,15 @@ private actor Turn {
 
     private func leave() {
         if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
+    }
+}
+
+extension SealedImage {
+    /// Whether two images hold the same bytes; no image equals no image.
+    fileprivate static func haveSameBytes(_ left: SealedImage?, _ right: SealedImage?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        guard left.size == right.size else { return false }
+        let isEqual = try? left.withBytes { left in try right.withBytes { right in left.elementsEqual(right) } }
+        return isEqual ?? false
     }
 }
