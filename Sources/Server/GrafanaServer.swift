@@ -58,7 +58,8 @@ public struct GrafanaServer: Service {
         let resolver = DataSourceResolver(stores: stores, platform: platform)
         services = ServerServices(
             options: options, settings: settings, stores: stores, platform: platform,
-            authenticator: Authenticator(options: options, stores: stores), resolver: resolver, metrics: ServerMetrics(),
+            authenticator: Authenticator(options: options, stores: stores), resolver: resolver,
+            metrics: ServerMetrics(),
             connections: ConnectionTable(), proxyClients: ProxyClients(options: options.proxy),
             live: LiveChannels(platform: platform, resolver: resolver, policy: livePolicy, logger: logger),
             health: HealthState())

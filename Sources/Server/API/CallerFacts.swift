@@ -80,7 +80,8 @@ enum HeaderRules {
         let named = namedByConnection(fields)
         return fields.compactMap { field in
             let name = field.name.canonicalName
-            guard !hopByHop.contains(name), !credentials.contains(name), !named.contains(name), name != "content-length",
+            guard !hopByHop.contains(name), !credentials.contains(name), !named.contains(name),
+                name != "content-length",
                 name != "host", name != "traceparent", name != "expect"
             else { return nil }
             return (name, field.value)

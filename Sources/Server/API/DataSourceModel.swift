@@ -102,7 +102,8 @@ struct DataSourceCommand {
     /// A URL may lack its scheme, as clients leave it out; control characters and spaces are refused.
     private static func check(url: String) throws {
         guard url.utf8.count <= 2048, !url.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
-            throw APIError(.badRequest, "Validation error, invalid URL: it holds spaces or control characters, or is too long")
+            throw APIError(
+                .badRequest, "Validation error, invalid URL: it holds spaces or control characters, or is too long")
         }
     }
 }

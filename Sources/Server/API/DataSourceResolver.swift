@@ -71,7 +71,9 @@ final class DataSourceResolver: Sendable {
             case .id(let id): return try await stores.dataSources.find(orgID: orgID, .id(id))
             case .name(let name):
                 // Old dashboards name a source by its uid or its name, and the default one by this word.
-                if name == "default", let source = try await stores.dataSources.findDefault(orgID: orgID) { return source }
+                if name == "default", let source = try await stores.dataSources.findDefault(orgID: orgID) {
+                    return source
+                }
                 if let source = try? await stores.dataSources.find(orgID: orgID, .uid(name)) { return source }
                 return try await stores.dataSources.find(orgID: orgID, .name(name))
             }

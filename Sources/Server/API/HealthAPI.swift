@@ -111,7 +111,8 @@ struct HealthAPI: Sendable {
         let options = services.options
         guard options.areMetricsEnabled else { throw APIError.notFound }
         guard !options.metricsUser.isEmpty || !options.metricsPassword.isEmpty else { return }
-        let wanted = Secret("Basic " + Data("\(options.metricsUser):\(options.metricsPassword)".utf8).base64EncodedString())
+        let wanted = Secret(
+            "Basic " + Data("\(options.metricsUser):\(options.metricsPassword)".utf8).base64EncodedString())
         guard Secret(request.headers[.authorization] ?? "") == wanted else {
             var error = APIError.unauthorized
             error.headers[.wwwAuthenticate] = "Basic realm=\"metrics\""

@@ -71,7 +71,8 @@ struct LoginAPI: Sendable {
     }
 
     /// Begins a session for a user and gives its cookies to the client.
-    private func begin(_ user: User, _ request: Request, _ context: APIContext, _ response: inout Response) async throws {
+    private func begin(_ user: User, _ request: Request, _ context: APIContext, _ response: inout Response) async throws
+    {
         let sessions = services.stores.sessions
         let agent = String((request.headers[.userAgent] ?? "").prefix(255))
         let (token, session) = try await sessions.create(userID: user.id, userAgent: agent, clientIP: context.clientIP)

@@ -101,7 +101,9 @@ struct PluginAPI: Sendable {
         }
         switch plugin.state {
         case .running:
-            let details: JSONValue = ["generation": .integer(Int64(plugin.generation)), "version": .string(plugin.version)]
+            let details: JSONValue = [
+                "generation": .integer(Int64(plugin.generation)), "version": .string(plugin.version),
+            ]
             return ResourceAPI.answer(HealthResult(.ok, "The plugin is running", details: details))
         case .disabled:
             return ResourceAPI.answer(
@@ -119,7 +121,8 @@ struct PluginAPI: Sendable {
             throw APIError(.notFound, "Plugin not registered", messageID: "plugin.notRegistered")
         }
         guard plugin.state != .frontendOnly else {
-            throw APIError(.internalServerError, "An error occurred within the plugin", messageID: "plugin.downstreamError")
+            throw APIError(
+                .internalServerError, "An error occurred within the plugin", messageID: "plugin.downstreamError")
         }
         return .text(text, type: "text/plain; version=0.0.4; charset=utf-8")
     }

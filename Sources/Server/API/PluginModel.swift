@@ -108,7 +108,8 @@ struct PluginModel {
         guard let code = refusal.grafanaErrorCode, let id = refusal.pluginID else { return nil }
         return [
             "errorCode": .string(code), "pluginId": .string(id), "message": .string(refusal.message),
-            "code": .string(refusal.code.rawValue), "found": .string(refusal.found), "expected": .string(refusal.expected),
+            "code": .string(refusal.code.rawValue), "found": .string(refusal.found),
+            "expected": .string(refusal.expected),
             "remedy": .string(refusal.remedy), "folder": .string(refusal.folder),
             "documentation": .string(refusal.documentation),
         ]

@@ -22,7 +22,9 @@ struct ProxyAPI: Sendable {
                     try await proxy($0, $1, .uid($1.parameter("uid")), parts: 5)
                 }
                 router.on(RouterPath("api/datasources/proxy/:id" + suffix), method: method) { request, context in
-                    guard let id = Int64(try context.parameter("id")) else { throw APIError(.badRequest, "id is invalid") }
+                    guard let id = Int64(try context.parameter("id")) else {
+                        throw APIError(.badRequest, "id is invalid")
+                    }
                     return try await proxy(request, context, .id(id), parts: 4)
                 }
             }
@@ -123,7 +125,9 @@ struct ProxyAPI: Sendable {
         }
         var number = 1
         while let name = settings.jsonData["httpHeaderName\(number)"]?.string, number <= 100 {
-            if let value = secrets["httpHeaderValue\(number)"], HTTPField.Name(name) != nil, HTTPField.isValidValue(value) {
+            if let value = secrets["httpHeaderValue\(number)"], HTTPField.Name(name) != nil,
+                HTTPField.isValidValue(value)
+            {
                 headers.replaceOrAdd(name: name, value: value)
             }
             number += 1
@@ -147,7 +151,9 @@ struct ProxyAPI: Sendable {
                 var total = 0
                 for try await part in upstream.body {
                     total += part.readableBytes
-                    guard limit == 0 || total <= limit else { throw APIError(.badGateway, "http: response body too large") }
+                    guard limit == 0 || total <= limit else {
+                        throw APIError(.badGateway, "http: response body too large")
+                    }
                     try await box.write(part)
                 }
             }
@@ -159,7 +165,8 @@ struct ProxyAPI: Sendable {
     private static func failure(_ error: any Error) -> APIError {
         switch error as? HTTPClientError {
         case .deadlineExceeded?, .readTimeout?: return APIError(.gatewayTimeout, "Gateway Timeout")
-        case .cancelled?: return APIError(HTTPStatus(code: 499, reasonPhrase: "Client Closed Request"), "Request cancelled")
+        case .cancelled?:
+            return APIError(HTTPStatus(code: 499, reasonPhrase: "Client Closed Request"), "Request cancelled")
         default: return APIError(.badGateway, "Bad Gateway")
         }
     }

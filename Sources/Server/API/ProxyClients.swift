@@ -74,7 +74,8 @@ enum ProxyTLS {
         do {
             let secrets = source.configuration.secrets
             if hasAuthority {
-                tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array((secrets["tlsCACert"] ?? "").utf8)))
+                tls.trustRoots = .certificates(
+                    try NIOSSLCertificate.fromPEMBytes(Array((secrets["tlsCACert"] ?? "").utf8)))
             }
             if hasCertificate {
                 let chain = try NIOSSLCertificate.fromPEMBytes(Array((secrets["tlsClientCert"] ?? "").utf8))

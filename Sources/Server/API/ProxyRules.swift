@@ -50,7 +50,9 @@ struct ProxyRules {
     }
 
     private static func matches(_ route: JSONValue, _ method: RequestMethod, _ path: String) -> Bool {
-        if let wanted = route["method"]?.string, !wanted.isEmpty, wanted != "*", wanted != method.rawValue { return false }
+        if let wanted = route["method"]?.string, !wanted.isEmpty, wanted != "*", wanted != method.rawValue {
+            return false
+        }
         guard let prefix = route["path"]?.string else { return false }
         return path.hasPrefix(prefix.drop { $0 == "/" })
     }
@@ -67,7 +69,8 @@ struct ProxyRules {
         } else if type == "prometheus" || type.hasSuffix("-prometheus-datasource") {
             let isListed = routes.isEmpty ? method == .post && Self.prometheusPosts.contains(path) : hasRoute
             guard isListed else {
-                throw APIError(.forbidden, "non allow-listed \(method.rawValue)s not allowed on proxied Prometheus datasource")
+                throw APIError(
+                    .forbidden, "non allow-listed \(method.rawValue)s not allowed on proxied Prometheus datasource")
             }
         }
     }

@@ -56,7 +56,8 @@ struct SettingsAPI: Sendable {
             "unifiedAlerting": ["minInterval": "10s"], "expressionsEnabled": false, "snapshotEnabled": false,
             "publicDashboardsEnabled": false, "pluginAdminEnabled": .bool(options.isPluginAdminEnabled),
             "minRefreshInterval": .string(options.minimumRefreshInterval), "autoAssignOrg": true,
-            "disableLoginForm": .bool(options.disablesLoginForm), "rootFolderUID": "", "sharedWithMeFolderUID": "sharedwithme",
+            "disableLoginForm": .bool(options.disablesLoginForm), "rootFolderUID": "",
+            "sharedWithMeFolderUID": "sharedwithme",
             "sqlConnectionLimits": ["maxOpenConns": 100, "maxIdleConns": 100, "connMaxLifetime": 14_400],
             "dateFormats": [
                 "fullDate": "YYYY-MM-DD HH:mm:ss", "useBrowserLocale": false,

@@ -3,7 +3,9 @@
 /// What of a request may be written to a log.
 enum Redaction {
     /// Parts of parameter names whose values are secrets.
-    private static let secretWords = ["token", "password", "passwd", "secret", "key", "auth", "signature", "credential"]
+    private static let secretWords = [
+        "token", "password", "passwd", "secret", "key", "auth", "signature", "credential",
+    ]
 
     /// The request target with the values of secret parameters as `redacted`, at most 512 bytes.
     ///

@@ -22,7 +22,8 @@ extension ServerOptions {
         }
         address = .tcp(
             host: settings.string("server", "http_addr"),
-            port: try settings.text("server", "http_port") == nil ? 3000 : settings.int("server", "http_port", in: 0...65_535))
+            port: try settings.text("server", "http_port") == nil
+                ? 3000 : settings.int("server", "http_port", in: 0...65_535))
         if name == "socket" {
             address = .unixSocket(
                 path: settings.path("server", "socket"),

@@ -27,7 +27,8 @@ struct LiveAPI: Sendable {
             throw APIError(.serviceUnavailable, "Too many live connections; raise [live] max_connections")
         }
         let uid = try context.parameter("uid")
-        guard let path = request.rawPath(afterParts: 5).removingPercentEscapes, LivePath.isValid(uid: uid, path: path) else {
+        guard let path = request.rawPath(afterParts: 5).removingPercentEscapes, LivePath.isValid(uid: uid, path: path)
+        else {
             throw APIError(.badRequest, "invalid channel")
         }
         let source = try await services.resolver.find(.uid(uid), orgID: identity.orgID)

@@ -44,7 +44,9 @@ final class LiveChannels: Service {
         _ key: LiveChannelKey, facts: CallFacts
     ) -> (channel: LiveChannel, number: Int, messages: AsyncStream<LiveMessage>) {
         channels.withLock { channels in
-            if let channel = channels[key], let (number, messages) = channel.join() { return (channel, number, messages) }
+            if let channel = channels[key], let (number, messages) = channel.join() {
+                return (channel, number, messages)
+            }
             let channel = LiveChannel(key: key)
             channels[key] = channel
             submitter.yield(Job(channel: channel, facts: facts))
@@ -60,7 +62,9 @@ final class LiveChannels: Service {
             for await job in jobs.cancelOnGracefulShutdown() {
                 group.addTask { await self.serve(job) }
             }
-            for channel in self.channels.withLock({ $0.values.map { $0 } }) { channel.end("the server is shutting down") }
+            for channel in self.channels.withLock({ $0.values.map { $0 } }) {
+                channel.end("the server is shutting down")
+            }
             group.cancelAll()
         }
     }

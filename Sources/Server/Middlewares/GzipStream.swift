@@ -15,7 +15,8 @@ final class GzipStream {
     init(level: Int32 = 5) {
         // 15 window bits, +16 for the gzip wrapper instead of zlib's.
         let status = deflateInit2_(
-            &stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+            &stream, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)
+        )
         isOpen = status == Z_OK
     }
 

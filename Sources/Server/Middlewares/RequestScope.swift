@@ -68,7 +68,8 @@ struct RequestScope: RouterMiddleware {
         var response: Response
         if request.prefersHTML, !request.rawPath.hasPrefix("/api") {
             response = .html(
-                MessagePage(title: error.status.reasonPhrase, message: error.message).html(options), status: error.status)
+                MessagePage(title: error.status.reasonPhrase, message: error.message).html(options),
+                status: error.status)
         } else {
             response = .json(error.body(traceID: context.trace.traceID), status: error.status)
         }

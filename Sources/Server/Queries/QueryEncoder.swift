@@ -119,7 +119,11 @@ struct QueryEncoder {
             }
         } else {
             writeStatus(result, into: &writer)
-            if result.error == nil { writer.append(literal: "\"frames\":[]") } else { writer.truncate(to: writer.count - 1) }
+            if result.error == nil {
+                writer.append(literal: "\"frames\":[]")
+            } else {
+                writer.truncate(to: writer.count - 1)
+            }
         }
         writer.append(UInt8(ascii: "}"))
     }

@@ -134,7 +134,9 @@ private struct SharedRange {
             }
         default: throw failure("'from' and 'to' are needed: now-6h, epoch milliseconds or RFC 3339", refID)
         }
-        guard abs(moment) <= TimeCalendar.latestMilliseconds else { throw failure("it is beyond 1678…2261", refID) }
+        guard moment.magnitude <= UInt64(TimeCalendar.latestMilliseconds) else {
+            throw failure("it is beyond 1678…2261", refID)
+        }
         return moment
     }
 

@@ -29,7 +29,8 @@ actor QueryRun {
     private(set) var failure: PluginError?
 
     /// - Parameter calls: The events of each call with the refIds of its queries.
-    init(calls: [(refIDs: [String], events: CallEvents)], failures: [String: PluginError], format: QueryEncoder.Format) {
+    init(calls: [(refIDs: [String], events: CallEvents)], failures: [String: PluginError], format: QueryEncoder.Format)
+    {
         self.calls = calls.map {
             Call(refIDs: $0.refIDs, events: $0.events.makeAsyncIterator(), smallest: $0.refIDs.min() ?? "")
         }

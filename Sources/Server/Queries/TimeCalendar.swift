@@ -96,7 +96,9 @@ enum RFC3339 {
         var fraction: Int64 = 0
         if bytes[index] == UInt8(ascii: ".") {
             let end = bytes[(index + 1)...].firstIndex { $0 < 0x30 || $0 > 0x39 } ?? bytes.count
-            guard end > index + 1, let digits = CivilTime.digits(bytes[(index + 1)..<min(end, index + 4)]) else { return nil }
+            guard end > index + 1, let digits = CivilTime.digits(bytes[(index + 1)..<min(end, index + 4)]) else {
+                return nil
+            }
             fraction = [100, 10, 1][min(end - index - 1, 3) - 1] * digits
             index = end
         }

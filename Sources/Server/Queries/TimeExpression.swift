@@ -110,7 +110,9 @@ struct TimeExpression: Sendable, Equatable {
         while index < bytes.count, bytes[index] >= 0x30, bytes[index] <= 0x39 {
             value = value * 10 + Int64(bytes[index] - 0x30)
             index += 1
-            guard index - first <= 9 else { throw Failure(message: "invalid time '\(text.prefix(64))'; number too large") }
+            guard index - first <= 9 else {
+                throw Failure(message: "invalid time '\(text.prefix(64))'; number too large")
+            }
         }
         guard index > first else { throw Failure(message: "invalid time '\(text.prefix(64))'; a number is missing") }
         return value

@@ -36,7 +36,8 @@ struct PasswordPage {
             failure.map { "<p class=\"note bad\" role=\"alert\">\($0)</p>" }
             ?? (isForced ? "<p class=\"note\">Please choose a password of your own before you go on.</p>" : "")
         let later: HTMLText =
-            isForced ? "<p class=\"small\" style=\"margin-top:1rem\"><a href=\"\(options.link("/"))\">Not now</a></p>" : ""
+            isForced
+            ? "<p class=\"small\" style=\"margin-top:1rem\"><a href=\"\(options.link("/"))\">Not now</a></p>" : ""
         let content: HTMLText = """
             <form class="card pad" method="post" action="\(options.link("/profile/password"))">
             <h1>Change password</h1>\(note)

@@ -63,7 +63,9 @@ struct StatusPage {
 
     /// The URL without user and password.
     private static func shown(_ url: String) -> String {
-        guard let mark = url.firstRange(of: "://"), let at = url.lastIndex(of: "@"), at > mark.upperBound else { return url }
+        guard let mark = url.firstRange(of: "://"), let at = url.lastIndex(of: "@"), at > mark.upperBound else {
+            return url
+        }
         return url[..<mark.upperBound] + "…" + url[at...]
     }
 
