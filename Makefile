@@ -66,7 +66,8 @@ example-c/%:
 
 # The library lib<name>.so of the package becomes <name>_linux_<arch>.so, <name> as plugin.json says.
 example-swift/%:
-	$(SWIFT) build -c release --package-path examples/plugins/$* --scratch-path $(BUILD)/examples-swift/$*
+	$(SWIFT) build -c release --package-path examples/plugins/$* --scratch-path $(BUILD)/examples-swift/$* \
+	    --disable-local-rpath
 	@packaging/copy-plugin.sh examples/plugins/$* $(BUILD)/examples-swift/$*/release $(EXAMPLES)/$* $(GOARCH)
 
 ## bench: measure us and our peers side by side

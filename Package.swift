@@ -85,18 +85,19 @@ let package = Package(
             [
                 "PluginABI", "Settings", "BuiltinDatasources", "PluginHost", "Storage", "Server", logging, lifecycle,
                 arguments, .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
 
         // The programs: each parses its arguments and calls Commands.
-        .executableTarget(name: "grafana", dependencies: ["Commands"], swiftSettings: swiftSettings),
-        .executableTarget(name: "grafana-cli", dependencies: ["Commands"], swiftSettings: swiftSettings),
+        .executableTarget(name: "grafana", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
+        .executableTarget(name: "grafana-cli", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
 
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
         tests("SettingsTests", ["Settings"]),
         tests("StorageTests", ["Storage"]),
-        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources"]),
-        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost"]),
+        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging]),
+        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", logging]),
         tests(
             "ServerTests",
             [

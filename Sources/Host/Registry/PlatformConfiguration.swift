@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import CPluginABI
-public import PluginABI
+internal import PluginABI
 
 /// What the operator configured about plugins.
 public struct PlatformConfiguration: Sendable {

@@ -4,7 +4,7 @@ internal import CPluginABI
 public import Logging
 internal import NIOCore
 internal import NIOPosix
-public import PluginABI
+internal import PluginABI
 public import ServiceLifecycle
 internal import Synchronization
 

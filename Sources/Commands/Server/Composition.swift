@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+import BuiltinDatasources
+import Glibc
+import Logging
+import NIOCore
+import PluginHost
+import Server
+import ServiceLifecycle
+import Settings
+import Storage
+import UnixSignals
+
+/// The one place where the server's parts are put together.
+enum Composition {
+    /// The plugins that are part of the server; they come through the same entry as any other.
+    static let builtins = [
+        BuiltinPlugin(descriptorJSON: PrometheusPlugin.descriptorJSON, entry: { prometheus_entry($0) }),
+        BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }),
+    ]
+
+    /// Builds the server from its settings and runs it until it is told to stop.
+    ///
+    /// - Throws: ``SettingsError``, ``StorageError``, ``CommandFailure``.
+    static func run(_ settings: Settings) async throws {
+        let logs = try LogOutput(settings)
+        LoggingSystem.bootstrap { label in LogfmtHandler(label: label, output: logs) }
+        let logger = Logger(label: "grafana")
+        for warning in settings.warnings { logger.warning("Setting is not used", metadata: ["reason": "\(warning)"]) }
+
+        let stores = try await openStores(settings)
+        do {
+            try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()
+            let platform = PluginPlatform(
+                configuration: try await platformConfiguration(settings, stores), builtins: builtins,
+                keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"))
+            await platform.load()
+            let server = try GrafanaServer(
+                settings: settings, stores: stores, platform: platform, logger: Logger(label: "server")
+            ) { address in
+                logger.info("HTTP server listens", metadata: ["address": "\(address)", "home": "\(settings.homePath)"])
+            }
+            var group = ServiceGroupConfiguration(
+                services: [.init(service: CleanUp(stores: stores)), .init(service: platform), .init(service: server)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            group.maximumGracefulShutdownDuration = .seconds(30)
+            let services = ServiceGroup(configuration: group)
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { await Signals.watch(logs: logs, logger: logger) }
+                try await services.run()
+                tasks.cancelAll()
+            }
+        } catch {
+            await stores.close()
+            throw explained(error, settings)
+        }
+        await stores.close()
+        logger.info("Server stopped")
+    }
+
+    /// The words for an address that cannot be bound.
+    private static func explained(_ error: any Error, _ settings: Settings) -> any Error {
+        guard let error = error as? IOError else { return error }
+        let reason = String(cString: strerror(error.errnoCode)).lowercased()
+        let address = "\(settings.string("server", "http_addr")):\(settings.string("server", "http_port"))"
+        return CommandFailure(
+            .unavailable,
+            "the server cannot listen on '\(address)': \(reason); stop the program that uses it, or choose another port "
+                + "with cfg:server.http_port=3001")
+    }
+
+    static func openStores(_ settings: Settings) async throws -> Stores {
+        let type = settings.string("database", "type")
+        guard type == "sqlite3" || type.isEmpty else {
+            throw CommandFailure(
+                .configuration, "[database] type is '\(type)'; this version stores in sqlite3 only")
+        }
+        try Folder.make(settings.path("paths", "data"))
+        var policy = SessionPolicy()
+        policy.inactiveLifetime = try settings.duration("auth", "login_maximum_inactive_lifetime_duration") ?? policy.inactiveLifetime
+        policy.lifetime = try settings.duration("auth", "login_maximum_lifetime_duration") ?? policy.lifetime
+        policy.rotationInterval = .seconds(60 * (try settings.int("auth", "token_rotation_interval_minutes", in: 1...1440)))
+        let file = settings.string("database", "path")
+        let path = file.hasPrefix("/") ? file : settings.path("paths", "data") + "/" + file
+        return try await Stores.open(
+            path: path, secretKey: Secret(settings.string("security", "secret_key")), sessionPolicy: policy)
+    }
+
+    private static func platformConfiguration(_ settings: Settings, _ stores: Stores) async throws -> PlatformConfiguration {
+        let folder = settings.path("paths", "plugins")
+        try Folder.make(folder)
+        var loading = LoadingSettings()
+        loading.isDevelopment = settings.string("", "app_mode") == "development"
+        loading.unsignedIDs = Set(settings.list("plugins", "allow_loading_unsigned_plugins"))
+        loading.disabledIDs = Set(settings.list("plugins", "disable_plugins"))
+        var paths: [String: String] = [:]
+        for section in settings.sectionNames where section.hasPrefix("plugin.") {
+            let id = String(section.dropFirst("plugin.".count))
+            if !settings.string(section, "path").isEmpty { paths[id] = settings.path(section, "path") }
+        }
+        let http = HTTPDefaults(
+            timeout: .seconds(try settings.int("dataproxy", "timeout", in: 1...86_400)),
+            dialTimeout: .seconds(try settings.int("dataproxy", "dialTimeout", in: 1...86_400)),
+            idleTimeout: .seconds(try settings.int("dataproxy", "idle_conn_timeout_seconds", in: 1...86_400)),
+            userAgent: "Grafana/\(ServerOptions.announcedVersion)")
+        let disabled = try await stores.keyValues.keys(orgID: 0, namespace: "plugins.disabled")
+        return PlatformConfiguration(
+            pluginsFolder: folder, pluginPaths: paths, loading: loading, serverVersion: ServerOptions.announcedVersion,
+            http: http, disabledIDs: Set(disabled))
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+public import ArgumentParser
+import Glibc
+
+/// `grafana`: the server, and the operator's commands beside it.
+public struct GrafanaCommand: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "grafana", abstract: "A Grafana-compatible server whose plugins are native.",
+        version: BuildVersion.line, subcommands: [ServerCommand.self, GrafanaCLI.self])
+
+    public init() {}
+}
+
+/// `grafana server`: runs until it gets SIGTERM or SIGINT; the second signal ends it at once.
+struct ServerCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "server", abstract: "Run the server.",
+        discussion: """
+            Settings come from conf/defaults.ini, then conf/custom.ini or --config, then the environment \
+            (GF_SECTION_KEY), then the arguments, as in: grafana server cfg:server.http_port=3001
+            """,
+        version: BuildVersion.line)
+
+    @OptionGroup var settings: SettingsOptions
+
+    @Option(help: "A file to write the process id to.")
+    var pidfile: String?
+
+    @Option(help: "How the server was packaged; only shown.")
+    var packaging = "source"
+
+    func perform() async throws {
+        let settings = try settings.load()
+        if let pidfile { try PIDFile.write(pidfile) }
+        try await Composition.run(settings)
+    }
+}
+
+enum PIDFile {
+    /// - Throws: ``CommandFailure`` when the file cannot be written.
+    static func write(_ path: String) throws {
+        guard let file = fopen(path, "w") else {
+            let reason = String(cString: strerror(errno))
+            throw CommandFailure(
+                .inputOutput, "the pid file '\(path)' cannot be written: \(reason); choose another with --pidfile")
+        }
+        fputs("\(getpid())\n", file)
+        fclose(file)
+    }
+}
