@@ -129,7 +129,7 @@ struct LoadingWatcherTests {
     }
 
     @Test(.timeLimit(.minutes(1))) func endingTheWatcherEndsTheStreamAndItsDescriptors() async throws {
-        for _ in 0..<50 {
+        for _ in 0..<300 {
             let watcher = try watch().watcher
             watcher.stop()
             watcher.stop()
@@ -140,7 +140,7 @@ struct LoadingWatcherTests {
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)"))?.contains("inotify")
                 == true
         }
-        #expect(open.count < 25, "the other tests of this suite have one each")
+        #expect(open.count < 150, "other tests have a few open at the same time")
     }
 
     @Test func eventsAreDueAfterAPauseOrTheLongestTime() {
