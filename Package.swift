@@ -105,6 +105,9 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         tests("CommandsTests", ["Commands"]),
+        tests(
+            "EndToEndTests",
+            ["PluginABI", .product(name: "AsyncHTTPClient", package: "async-http-client")] + nio),
     ],
     cxxLanguageStandard: .cxx17
 )

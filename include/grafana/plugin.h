@@ -250,7 +250,6 @@ typedef struct gf_instance_api {
 #define GF_CALL_RUN_STREAM 6u /* ext/stream.h */
 #define GF_CALL_STATE_SAVE 7u /* ext/state.h */
 #define GF_CALL_STATE_LOAD 8u /* ext/state.h */
-#define GF_CALL_DESCRIBE 9u   /* ext/describe.h */
 
 /* What happened, for gf_call_api.resume. source names the timer or the HTTP request. */
 #define GF_EVENT_CREDIT 1u /* the sink takes more */
