@@ -17,21 +17,27 @@ final class ProxyClients: Sendable {
     }
 
     private let options: ServerOptions.Proxy
-    private let shared: ProxyClient
+    /// Made when the first request needs it, so that a server that never ran has nothing to shut down.
+    private let shared = Mutex<ProxyClient?>(nil)
     private let own = Mutex<[Int64: Entry]>([:])
     /// Clients of settings that have changed; they end with the server, as requests may still use them.
     private let replaced = Mutex<[ProxyClient]>([])
 
     init(options: ServerOptions.Proxy) {
         self.options = options
-        shared = Self.client(options, tls: nil)
     }
 
     /// The client for a source.
     ///
     /// - Throws: ``APIError`` 502 when its certificates cannot be read.
     func client(for source: ResolvedDataSource) throws -> ProxyClient {
-        guard let tls = try ProxyTLS.configuration(of: source) else { return shared }
+        guard let tls = try ProxyTLS.configuration(of: source) else {
+            return shared.withLock { shared in
+                let client = shared ?? Self.client(options, tls: nil)
+                shared = client
+                return client
+            }
+        }
         let (client, old) = own.withLock { own -> (ProxyClient, ProxyClient?) in
             if let entry = own[source.source.id], entry.version == source.source.version { return (entry.client, nil) }
             let client = Self.client(options, tls: tls)
@@ -44,7 +50,7 @@ final class ProxyClients: Sendable {
 
     /// Ends all clients, after the last request.
     func shutDown() async {
-        let clients = own.withLock { $0.values.map(\.client) } + replaced.withLock { $0 } + [shared]
+        let clients = own.withLock { $0.values.map(\.client) } + replaced.withLock { $0 } + shared.withLock { $0.map { [$0] } ?? [] }
         for client in clients { try? await client.shutdown() }
     }
 

@@ -13,6 +13,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
+    /// How long a client has to read the last answer before the connection is gone.
+    private static let farewell = TimeAmount.seconds(2)
+
     /// The least number of bytes of a body that must arrive in one period.
     static let leastBytes = 16 * 1024
 
@@ -22,7 +25,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isReadingBody = false
     private var isWaitingForBytes = false
     private var bytesInPeriod = 0
+    private var closesAfterAnswer = false
     private var readCheck: Scheduled<Void>?
+    private var lastClose: Scheduled<Void>?
     private var writeCheck: Scheduled<Void>?
 
     init(table: ConnectionTable, readPeriod: TimeAmount, writePeriod: TimeAmount) {
@@ -36,14 +41,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        readCheck?.cancel()
-        writeCheck?.cancel()
+        cancelTimers()
         table.close(context.channel)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        readCheck?.cancel()
-        writeCheck?.cancel()
+        cancelTimers()
         table.clientLeft(context.channel)
         context.fireChannelInactive()
     }
@@ -77,6 +80,25 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelReadComplete()
     }
 
+    /// Answers that say `Connection: close` end the connection, without reading the rest of a body that was refused.
+    ///
+    /// Closing at once would reset the connection while the client still sends, and the client might lose the answer.
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        switch unwrapOutboundIn(data) {
+        case .head(let head): closesAfterAnswer = head.headerFields[.connection] == "close"
+        case .body: break
+        case .end where closesAfterAnswer:
+            context.writeAndFlush(data, promise: promise)
+            context.close(mode: .output, promise: nil)
+            lastClose = context.eventLoop.assumeIsolated().scheduleTask(in: Self.farewell) {
+                context.close(promise: nil)
+            }
+            return
+        case .end: break
+        }
+        context.write(data, promise: promise)
+    }
+
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         writeCheck?.cancel()
         writeCheck = nil
@@ -87,6 +109,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             }
         }
         context.fireChannelWritabilityChanged()
+    }
+
+    private func cancelTimers() {
+        for timer in [readCheck, writeCheck, lastClose] { timer?.cancel() }
     }
 
     private func scheduleReadCheck(_ context: ChannelHandlerContext) {

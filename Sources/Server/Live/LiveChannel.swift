@@ -67,8 +67,8 @@ final class LiveChannel: Sendable {
         let slow = state.withLock { state in
             if let schema { state.schema = schema }
             return state.listeners.filter { _, listener in
-                if case .dropped = listener.yield(message) { return true }
-                return false
+                if case .enqueued = listener.yield(message) { return false }
+                return true
             }
         }
         for (number, _) in slow { leave(number) }

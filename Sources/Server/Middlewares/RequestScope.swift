@@ -2,6 +2,7 @@
 import HTTPTypes
 import Hummingbird
 import Logging
+import NIOHTTP1
 import PluginABI
 import ServiceLifecycle
 import Storage
@@ -21,6 +22,12 @@ struct RequestScope: RouterMiddleware {
         var response: Response
         do {
             response = try await next(request, context)
+        } catch let error as HTTPParserError {
+            // Hummingbird answers 400 and closes the connection, since nothing after this can be understood.
+            metrics.requestEnded(
+                handler: context.endpointPath ?? "NotFound", method: request.method.rawValue, status: 400,
+                duration: ContinuousClock.now - began)
+            throw error
         } catch {
             response = failure(error, request, context)
         }

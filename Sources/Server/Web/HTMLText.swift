@@ -95,13 +95,15 @@ enum Page {
         p{margin:.3rem 0}.dim{color:var(--dim)}.small{font-size:.88rem}
         .card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;overflow-x:auto}
         .pad{padding:1rem 1.2rem}
-        table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.6rem 1rem;vertical-align:top}
+        table{border-collapse:collapse;width:100%;min-width:40rem}th,td{text-align:left;padding:.6rem 1rem;vertical-align:top}
         th{font-size:.78rem;font-weight:600;letter-spacing:.03em;color:var(--dim);border-bottom:1px solid var(--line);white-space:nowrap}
         tr+tr td{border-top:1px solid var(--line)}td.n{text-align:right;font-variant-numeric:tabular-nums}th.n{text-align:right}
         code{font:.88em ui-monospace,"SF Mono",Menlo,Consolas,monospace;overflow-wrap:anywhere}
         .tag{display:inline-block;padding:0 .55rem;border-radius:1rem;font-size:.82rem;font-weight:550;white-space:nowrap;\
         color:var(--off);background:var(--offbg)}.tag.ok{color:var(--ok);background:var(--okbg)}.tag.bad{color:var(--bad);background:var(--badbg)}
         .facts{display:flex;flex-wrap:wrap;gap:.4rem 2rem;color:var(--dim);margin:.2rem 0 0}
+        .facts .tag{text-decoration:none;align-self:center}
+        main>.note{margin:0 0 1.4rem}
         .facts b{color:var(--ink);font-weight:600}
         .refusal{padding:1rem 1.2rem}.refusal+.refusal{border-top:1px solid var(--line)}
         .fix{margin-top:.4rem;padding-left:.8rem;border-left:3px solid var(--accent)}

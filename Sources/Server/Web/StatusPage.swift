@@ -25,10 +25,10 @@ struct StatusPage {
             <p class="facts"><span>API version <b>\(ServerOptions.announcedVersion)</b></span>\
             <span><b>\(sources.count)</b> data source\(sources.count == 1 ? "" : "s")</span>\
             <span><b>\(running)</b> of \(plugins.count) plugins running</span>\
-            \(faults.isEmpty ? "" : "<span><b>\(faults.count)</b> refused</span>" as HTMLText)</p>
+            \(faults.isEmpty ? "" : "<a class=\"tag bad\" href=\"#refused\">\(faults.count) refused</a>" as HTMLText)</p>
             <h2>Data sources</h2>\(dataSources(options))
             <h2>Plugins</h2>\(pluginTable(options))
-            \(faults.isEmpty ? "" : "<h2>Refused plugins</h2>" as HTMLText)\(refusalList(faults))
+            \(faults.isEmpty ? "" : "<h2 id=\"refused\">Refused plugins</h2>" as HTMLText)\(refusalList(faults))
             <h2>For programs</h2><div class="card pad small"><p>Queries: <code>POST /api/ds/query</code> · health: \
             <a href="\(options.link("/api/health"))"><code>/api/health</code></a> · metrics: \
             <a href="\(options.link("/metrics"))"><code>/metrics</code></a></p></div>
@@ -51,7 +51,7 @@ struct StatusPage {
             let health = options.link("/api/datasources/uid/\(source.uid)/health")
             return """
                 <tr><td><b>\(source.fields.name)</b>\(isDefault)<br><code class="dim">\(source.uid)</code></td>\
-                <td>\(type?.name ?? source.fields.type)\(missing)</td><td><code>\(Self.shown(source.fields.url))</code></td>\
+                <td>\(type?.name ?? source.fields.type)\(missing)</td><td>\(Self.shown(source.fields.url))</td>\
                 <td><a href="\(health)">check</a></td></tr>
                 """
         }
@@ -62,11 +62,12 @@ struct StatusPage {
     }
 
     /// The URL without user and password.
-    private static func shown(_ url: String) -> String {
+    private static func shown(_ url: String) -> HTMLText {
+        guard !url.isEmpty else { return "–" }
         guard let mark = url.firstRange(of: "://"), let at = url.lastIndex(of: "@"), at > mark.upperBound else {
-            return url
+            return "<code>\(url)</code>"
         }
-        return url[..<mark.upperBound] + "…" + url[at...]
+        return "<code>\(url[..<mark.upperBound])…\(url[at...])</code>"
     }
 
     private func pluginTable(_ options: ServerOptions) -> HTMLText {
@@ -84,7 +85,7 @@ struct StatusPage {
                 """ : ""
             return """
                 <tr><td><b>\(plugin.name)</b><br><code class="dim">\(plugin.id)</code></td><td>\(state)\(trouble)</td>\
-                <td>\(plugin.level?.name ?? "–")</td><td>\(plugin.version.isEmpty ? "–" : plugin.version)</td>\
+                <td>\(plugin.level.map { $0 == .linked ? "built in" : $0.name } ?? "–")</td><td>\(plugin.version.isEmpty ? "–" : plugin.version)</td>\
                 <td>\(plugin.signature.status.rawValue)</td><td class="n">\(plugin.callsTotal)</td></tr>
                 """
         }

@@ -45,6 +45,9 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
                 throw error
             }
         case "empty": break
+        case "pause":
+            try await context.sleep(for: .milliseconds(300))
+            try await response.send(Self.numbers(query, count: 1))
         default: try await response.send(echo(query, context))
         }
     }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Glibc
 
 /// A plain TCP connection to the loopback interface, for what an HTTP client would not send.
-final class RawConnection {
+///
+/// Safety: one thread at a time uses a connection.
+final class RawConnection: @unchecked Sendable {
     private var descriptor: Int32
 
     init(port: Int) throws {
@@ -53,15 +56,22 @@ final class RawConnection {
     }
 
     /// Reads once; empty at the end of the connection, nil when nothing came within 20 s.
-    func read(_ capacity: Int = 65_536) -> [UInt8]? {
+    private func read(_ capacity: Int = 65_536) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: capacity)
         let count = recv(descriptor, &bytes, capacity, 0)
         if count < 0 { return errno == EAGAIN ? nil : [] }
         return Array(bytes[..<count])
     }
 
-    /// Reads until the connection ends or the text occurs.
-    func readText(until mark: String? = nil) -> String {
+    /// Reads until the connection ends or the text occurs, on a thread of its own: the tests and the server share the
+    /// cooperative pool.
+    func readText(until mark: String? = nil) async -> String {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: self.readTextNow(until: mark)) }
+        }
+    }
+
+    private func readTextNow(until mark: String?) -> String {
         var text: [UInt8] = []
         while let part = read(), !part.isEmpty {
             text += part

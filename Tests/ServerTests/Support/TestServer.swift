@@ -61,6 +61,9 @@ struct TestServer: Sendable {
                 BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: testdata_entry),
             ], keyValues: MemoryKeyValues(), logger: logger)
         await platform.load()
+        // Too late to belong to the plugin: the list of its files is that of the time of discovery.
+        try FileManager.default.createSymbolicLink(
+            atPath: "\(plugins)/acme-clock-panel/passwd.txt", withDestinationPath: "/etc/passwd")
         return platform
     }
 
@@ -76,8 +79,6 @@ struct TestServer: Sendable {
             try descriptor.write(toFile: plugin + "/plugin.json", atomically: true, encoding: .utf8)
             try "define([],()=>{})".write(toFile: plugin + "/module.js", atomically: true, encoding: .utf8)
         }
-        try FileManager.default.createSymbolicLink(
-            atPath: "\(folder)/acme-clock-panel/passwd.txt", withDestinationPath: "/etc/passwd")
     }
 
     private static func serve(
