@@ -81,7 +81,9 @@ public struct GrafanaServer: Service {
             responder: SubPathResponder(
                 inner: RouteTable(services: services).router.buildResponder(), options: services.options),
             server: try ServerTransport(options: services.options, connections: services.connections).builder,
-            configuration: ApplicationConfiguration(address: bindAddress),
+            configuration: ApplicationConfiguration(
+                address: bindAddress, backlog: 1024,
+                availableConnectionsDelegate: .maximum(services.options.limits.connections, logger: logger)),
             services: [services.live],
             onServerRunning: { channel in await serverRuns(on: channel) },
             logger: logger)

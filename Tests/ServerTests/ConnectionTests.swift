@@ -49,9 +49,11 @@ struct ConnectionTests {
     @Test func largeBodiesAreRefusedBeforeTheyAreRead() async throws {
         try await TestServer.run(options: { $0.limits.bodyBytes = 1000 }) { server async throws in
             let announced = try RawConnection(port: server.port)
-            announced.send("POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: 5000000\r\n\r\n")
+            announced.send(
+                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: 5000000\r\n\r\n")
             let chunked = try RawConnection(port: server.port)
-            chunked.send("POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Transfer-Encoding: chunked\r\n\r\n")
+            chunked.send(
+                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Transfer-Encoding: chunked\r\n\r\n")
             for _ in 0..<3 { chunked.send("200\r\n\(String(repeating: " ", count: 512))\r\n") }
 
             #expect(await announced.readText(until: "}").contains("413"))
@@ -82,11 +84,16 @@ struct ConnectionTests {
                 #"{"from":"0","to":"1","queries":[{"queryType":"large","frames":4000,"datasource":{"uid":"probe"}}]}"#
             let connection = try RawConnection(port: server.port)
             connection.send(
-                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
 
             // Nothing is read; the call must come to its end all the same, long before its data could have.
-            try await eventually { server.platform.plugins.contains { $0.id == "acme-probe-datasource" && $0.callsTotal > 0 } }
-            try await eventually { server.platform.plugins.contains { $0.id == "acme-probe-datasource" && $0.callsRunning == 0 } }
+            try await eventually {
+                server.platform.plugins.contains { $0.id == "acme-probe-datasource" && $0.callsTotal > 0 }
+            }
+            try await eventually {
+                server.platform.plugins.contains { $0.id == "acme-probe-datasource" && $0.callsRunning == 0 }
+            }
             connection.close()
         }
     }
@@ -128,7 +135,8 @@ struct ConnectionTests {
                 #"{"from":"0","to":"1","queries":[{"queryType":"pause","datasource":{"uid":"probe"}}]}"#
             let connection = try RawConnection(port: server.port)
             connection.send(
-                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\n\(Self.authorization)Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
+            )
             Task { sink.yield(await connection.readText()) }
             try await eventually {
                 server.platform.plugins.contains { $0.id == "acme-probe-datasource" && $0.callsRunning > 0 }
@@ -136,6 +144,7 @@ struct ConnectionTests {
         }
 
         let answer = await answers.first { _ in true }
-        #expect(answer?.hasPrefix("HTTP/1.1 200") == true && answer?.contains("\"status\":200") == true, "\(answer ?? "")")
+        #expect(
+            answer?.hasPrefix("HTTP/1.1 200") == true && answer?.contains("\"status\":200") == true, "\(answer ?? "")")
     }
 }

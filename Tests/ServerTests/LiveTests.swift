@@ -17,7 +17,9 @@ struct LiveTests {
 
     /// The events' data in an answer.
     private func data(_ text: String) -> [JSONValue] {
-        text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data: ") }.compactMap { try? JSONValue(parsing: String($0.dropFirst(6))) }
+        text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data: ") }.compactMap {
+            try? JSONValue(parsing: String($0.dropFirst(6)))
+        }
     }
 
     @Test func theSchemaComesFirstThenRowsOnlyThenTheEnd() async throws {

@@ -52,7 +52,8 @@ struct PluginAPITests {
             let path = "/api/plugins/acme-clock-panel/settings"
 
             let saved = try await server.send(
-                .POST, path, ["enabled": true, "pinned": true, "jsonData": ["a": 1], "secureJsonData": ["key": "s3cret"]])
+                .POST, path,
+                ["enabled": true, "pinned": true, "jsonData": ["a": 1], "secureJsonData": ["key": "s3cret"]])
             let read = try await server.get(path)
 
             #expect(saved.message == "Plugin settings updated")

@@ -7,7 +7,8 @@ import Testing
 @testable import Server
 
 struct ProxyAPITests {
-    private func add(_ server: TestServer, _ type: String = "loki", url: String, _ more: JSONObject = [:]) async throws {
+    private func add(_ server: TestServer, _ type: String = "loki", url: String, _ more: JSONObject = [:]) async throws
+    {
         var body: JSONObject = ["name": .string(type), "type": .string(type), "uid": "up", "url": .string(url)]
         for (key, value) in more { body[key] = value }
         let answer = try await server.send(.POST, "/api/datasources", .object(body))
@@ -34,7 +35,9 @@ struct ProxyAPITests {
             #expect(text.contains("authorization: basic dtpw") && text.contains("x-scope: tenant"))
             #expect(text.contains("user-agent: grafana/12.4.0") && text.contains("x-forwarded-for: 127.0.0.1"))
             #expect(text.contains("x-mine: 1") && text.hasSuffix("body!"))
-            for name in ["cookie:", "origin:", "referer:", "ywrtaw46ywrtaw4"] { #expect(!text.contains(name), "\(name)") }
+            for name in ["cookie:", "origin:", "referer:", "ywrtaw46ywrtaw4"] {
+                #expect(!text.contains(name), "\(name)")
+            }
             #expect(answer.headers["set-cookie"].isEmpty)
         }
     }

@@ -40,10 +40,13 @@ struct HealthAPITests {
 
             let text = try await server.get("/metrics", user: nil).text
 
-            #expect(text.contains(
-                #"grafana_http_request_duration_seconds_count{handler="/api/datasources/uid/{uid}/health",method="GET",status_code="200"} 1"#)
-                || text.contains(
-                    #"grafana_http_request_duration_seconds_count{handler="/api/datasources/uid/:uid/health",method="GET",status_code="200"} 1"#),
+            #expect(
+                text.contains(
+                    #"grafana_http_request_duration_seconds_count{handler="/api/datasources/uid/{uid}/health",method="GET",status_code="200"} 1"#
+                )
+                    || text.contains(
+                        #"grafana_http_request_duration_seconds_count{handler="/api/datasources/uid/:uid/health",method="GET",status_code="200"} 1"#
+                    ),
                 "\(text)")
             #expect(text.contains(#"handler="NotFound",method="GET",status_code="404""#))
             #expect(text.contains("grafana_build_info{version=\"12.4.0\""))
@@ -78,7 +81,8 @@ struct SettingsAPITests {
 
             let json = try await server.get("/api/frontend/settings/").json
 
-            #expect(json["buildInfo"]?["version"]?.string == "12.4.0" && json["appUrl"]?.string == "http://localhost:3000/")
+            #expect(
+                json["buildInfo"]?["version"]?.string == "12.4.0" && json["appUrl"]?.string == "http://localhost:3000/")
             #expect(json["namespace"]?.string == "default")
             let source = json["datasources"]?["probe"]
             #expect(source?["uid"]?.string == "probe" && source?["type"]?.string == "acme-probe-datasource")
@@ -197,8 +201,11 @@ struct TransportTests {
     }
 
     @Test func aUnixSocketHasItsMode() async throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("g-\(UUID().uuidString.prefix(8)).sock").path
-        try await TestServer.run(options: { $0.address = .unixSocket(path: path, mode: 0o600, group: -1) }) { _ async throws in
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "g-\(UUID().uuidString.prefix(8)).sock"
+        ).path
+        try await TestServer.run(options: { $0.address = .unixSocket(path: path, mode: 0o600, group: -1) }) {
+            _ async throws in
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
         }
@@ -206,7 +213,8 @@ struct TransportTests {
 
     @Test func badTLSFilesAreNamed() async throws {
         await #expect(throws: SettingsError.self) {
-            try await TestServer.run(options: { $0.tls = .init(certificate: "/nonexistent/c", key: "/nonexistent/k") }) {
+            try await TestServer.run(options: { $0.tls = .init(certificate: "/nonexistent/c", key: "/nonexistent/k") })
+            {
                 _ async throws in
             }
         }

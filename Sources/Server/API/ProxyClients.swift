@@ -50,7 +50,9 @@ final class ProxyClients: Sendable {
 
     /// Ends all clients, after the last request.
     func shutDown() async {
-        let clients = own.withLock { $0.values.map(\.client) } + replaced.withLock { $0 } + shared.withLock { $0.map { [$0] } ?? [] }
+        let clients =
+            own.withLock { $0.values.map(\.client) } + replaced.withLock { $0 }
+            + shared.withLock { $0.map { [$0] } ?? [] }
         for client in clients { try? await client.shutdown() }
     }
 

@@ -7,7 +7,9 @@ enum EventStreamText {
     /// A comment, which clients ignore.
     static let keepAlive = Array(": keep-alive\n\n".utf8)
 
-    /// One event. Line ends in the data begin further `data` lines; the client joins them with a line feed.
+    /// One event.
+    ///
+    /// Line ends in the data begin further `data` lines; the client joins them with a line feed.
     static func event(_ name: String? = nil, id: Int? = nil, data: some Sequence<UInt8>) -> [UInt8] {
         var text: [UInt8] = []
         if let id { text += "id: \(id)\n".utf8 }

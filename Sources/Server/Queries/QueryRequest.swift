@@ -25,7 +25,9 @@ struct QueryRequest: Sendable {
     /// The most points that a query may ask for.
     private static let mostDataPoints = 11_000_000
 
-    /// Reads the body. Each query's own bytes go to the plugin as they are.
+    /// Reads the body.
+    ///
+    /// Each query's own bytes go to the plugin as they are.
     ///
     /// - Parameters:
     ///   - now: Epoch milliseconds, for relative times.
