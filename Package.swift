@@ -96,8 +96,8 @@ let package = Package(
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
         tests("SettingsTests", ["Settings"]),
         tests("StorageTests", ["Storage"]),
-        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging]),
-        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", logging]),
+        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging] + nio),
+        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", logging]),
         tests(
             "ServerTests",
             [
@@ -105,9 +105,10 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         tests("CommandsTests", ["Commands"]),
-        tests(
-            "EndToEndTests",
-            ["PluginABI", .product(name: "AsyncHTTPClient", package: "async-http-client")] + nio),
+        tests("EndToEndTests", ["PluginABI", "TestSupport"]),
+
+        // Runs programs for the tests, and talks to them.
+        target("TestSupport", path: "Tests/TestSupport", []),
     ],
     cxxLanguageStandard: .cxx17
 )

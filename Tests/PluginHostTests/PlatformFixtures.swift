@@ -24,7 +24,9 @@ final class TestPlatform: Sendable {
             pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits)
         platform = PluginPlatform(
             configuration: configuration,
-            builtins: [BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: testdata_entry)],
+            builtins: [
+                BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }), ProbePlugin.builtin,
+            ],
             keyValues: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 

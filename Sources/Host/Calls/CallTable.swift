@@ -352,8 +352,8 @@ final class CallTable: Sendable {
                 source: .limit)
             cancel(index: slot.index, generation: generation, reason: reason)
         case .abandon(let receiver, let reason, let instance):
-            receiver?.completed(reason)
             runtime.gaveUp(on: instance)
+            receiver?.completed(reason)
         }
     }
 
