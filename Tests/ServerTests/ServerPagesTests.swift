@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import AsyncHTTPClient
 import Foundation
+import NIOCore
 import NIOHTTP1
+import NIOSSL
 import PluginABI
 import PluginHost
 import Settings
@@ -208,6 +211,35 @@ struct TransportTests {
             _ async throws in
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
             #expect((attributes[.posixPermissions] as? NSNumber)?.intValue == 0o600)
+        }
+    }
+
+    /// The certificate is made by the openssl program, as an operator would.
+    @Test func httpsServesWithTheConfiguredCertificate() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let files = ServerOptions.TLSFiles(certificate: folder.path + "/c.pem", key: folder.path + "/k.pem")
+        let openssl = Process()
+        openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+        openssl.arguments = [
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+            "-subj",
+            "/CN=localhost", "-keyout", files.key, "-out", files.certificate,
+        ]
+        openssl.standardError = FileHandle.nullDevice
+        try openssl.run()
+        openssl.waitUntilExit()
+        try await TestServer.run(options: { $0.tls = files }) { server async throws in
+            var configuration = AsyncHTTPClient.HTTPClient.Configuration()
+            configuration.tlsConfiguration = .makeClientConfiguration()
+            configuration.tlsConfiguration?.certificateVerification = .none
+            let client = AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+            let request = HTTPClientRequest(url: "https://127.0.0.1:\(server.port)/healthz")
+            let answer = try? await client.execute(request, timeout: .seconds(10))
+            try await client.shutdown()
+
+            #expect(answer?.status == .ok)
         }
     }
 

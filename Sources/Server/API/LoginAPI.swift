@@ -85,6 +85,7 @@ struct LoginAPI: Sendable {
     private func logout(_ request: Request, _ context: APIContext) async throws -> Response {
         if let session = context.identity?.session {
             try? await services.stores.sessions.revoke(id: session.id, userID: session.userID)
+            services.authenticator.credentials.removeAll()
         }
         let target = options.signoutRedirectURL.isEmpty ? options.link("/login") : options.signoutRedirectURL
         var response = Response.redirect(to: target)

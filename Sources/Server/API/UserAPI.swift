@@ -81,11 +81,11 @@ struct UserAPI: Sendable {
             throw APIError(.badRequest, "The two new passwords differ")
         }
         try await users.setPassword(id: user.id, to: Secret(new))
-        services.authenticator.credentials.removeAll()
         let current = context.identity?.session?.id
         for session in try await services.stores.sessions.list(userID: user.id) where session.id != current {
             try? await services.stores.sessions.revoke(id: session.id, userID: user.id)
         }
+        services.authenticator.credentials.removeAll()
     }
 
     @Sendable
@@ -110,6 +110,7 @@ struct UserAPI: Sendable {
         } catch let error as StorageError {
             throw APIError(error, notFound: "User auth token not found")
         }
+        services.authenticator.credentials.removeAll()
         return .message("User auth token revoked")
     }
 
@@ -121,6 +122,7 @@ struct UserAPI: Sendable {
         let sessions = services.stores.sessions
         let agent = String((request.headers[.userAgent] ?? "").prefix(255))
         if let token = try await sessions.rotate(session, userAgent: agent, clientIP: context.clientIP) {
+            services.authenticator.credentials.removeAll()
             var next = session
             next.isSeen = true
             next.rotatedAt = .now

@@ -60,9 +60,23 @@ struct Authenticator: Sendable {
 
     private func identity(basic encoded: String, clientIP: String) async throws -> Identity {
         guard options.isBasicAuthEnabled else { throw APIError.invalidLogin }
-        if let id = credentials.userID(of: encoded) {
-            return try await identity(user: try await stores.users.find(id: id))
+        let name = "basic " + encoded
+        let change = credentials.change
+        var isVerified = false
+        let user: User
+        switch credentials.knowledge(of: name) {
+        case .identity(let identity): return identity
+        case .userID(let id): user = try await stores.users.find(id: id)
+        case .nothing:
+            user = try await verify(basic: encoded, clientIP: clientIP)
+            isVerified = true
         }
+        let identity = try await identity(user: user)
+        credentials.remember(name, as: identity, since: change, isVerified: isVerified)
+        return identity
+    }
+
+    private func verify(basic encoded: String, clientIP: String) async throws -> User {
         guard let data = Data(base64Encoded: encoded), let text = String(validating: data, as: UTF8.self),
             let colon = text.firstIndex(of: ":")
         else { throw APIError.invalidLogin }
@@ -71,16 +85,18 @@ struct Authenticator: Sendable {
             throw APIError(.unauthorized, "Invalid API key", messageID: "api-key.invalid")
         }
         let password = Secret(String(text[text.index(after: colon)...]))
-        let user = try await verify(login: login, password: password, clientIP: clientIP)
-        credentials.remember(encoded, userID: user.id)
-        return try await identity(user: user)
+        return try await verify(login: login, password: password, clientIP: clientIP)
     }
 
     private func identity(token: Secret) async throws -> Identity {
+        let name = "session " + token.clearText
+        let change = credentials.change
+        if case .identity(let identity) = credentials.knowledge(of: name) { return identity }
         do {
             let session = try await stores.sessions.find(token: token)
             var identity = try await identity(user: try await stores.users.find(id: session.userID))
             identity.session = session
+            credentials.remember(name, as: identity, since: change, isVerified: false)
             return identity
         } catch let error as StorageError where error.code == .sessionInvalid || error.code == .notFound {
             throw APIError(.unauthorized, "Unauthorized", messageID: "session.token.invalid")

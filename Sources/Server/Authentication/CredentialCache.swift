@@ -1,48 +1,71 @@
 // SPDX-License-Identifier: Apache-2.0
 import Crypto
 import FoundationEssentials
+import Storage
 import Synchronization
 
-/// Remembers for a minute which basic credentials were right, since checking a password takes milliseconds on purpose.
+/// Remembers who is behind credentials, since checking a password takes milliseconds on purpose and every request of a
+/// dashboard asks again.
 ///
-/// It keeps a keyed hash, never the password. A change of any password on this server empties it.
+/// Who it was is taken for granted for two seconds, so that a user who is disabled through another server is out that
+/// soon; that a password was right, for a minute. It keeps a keyed hash, never the credentials. A changed password and
+/// an ended session on this server empty it.
 final class CredentialCache: Sendable {
     private struct Entry {
-        var userID: Int64
+        var identity: Identity
+        var freshUntil: ContinuousClock.Instant
         var until: ContinuousClock.Instant
     }
 
+    private static let freshness = Duration.seconds(2)
     private static let lifetime = Duration.seconds(60)
     private static let capacity = 4096
 
     private let key = SymmetricKey(size: .bits256)
     private let entries = Mutex<[Data: Entry]>([:])
+    /// Counts the times it was emptied, so that a look-up that began before is not remembered after.
+    private let changes = Mutex(0)
 
-    /// The user of the credentials if they were right a short while ago.
-    func userID(of credentials: String) -> Int64? {
+    /// What is known of credentials.
+    enum Knowledge {
+        case identity(Identity)
+        /// They were right; who the user is now has to be looked up.
+        case userID(Int64)
+        case nothing
+    }
+
+    /// To be given to ``remember(_:as:since:)``.
+    var change: Int { changes.withLock { $0 } }
+
+    func knowledge(of credentials: String) -> Knowledge {
         let mark = mark(credentials)
         let now = ContinuousClock.now
         return entries.withLock { entries in
-            guard let entry = entries[mark] else { return nil }
-            guard entry.until > now else {
-                entries[mark] = nil
-                return nil
-            }
-            return entry.userID
+            guard let entry = entries[mark] else { return .nothing }
+            if entry.freshUntil > now { return .identity(entry.identity) }
+            if entry.until > now, let user = entry.identity.user { return .userID(user.id) }
+            entries[mark] = nil
+            return .nothing
         }
     }
 
-    func remember(_ credentials: String, userID: Int64) {
+    /// - Parameter isVerified: Whether the credentials themselves were checked just now.
+    func remember(_ credentials: String, as identity: Identity, since change: Int, isVerified: Bool) {
         let mark = mark(credentials)
-        let entry = Entry(userID: userID, until: ContinuousClock.now + Self.lifetime)
+        let now = ContinuousClock.now
         entries.withLock { entries in
+            guard changes.withLock({ $0 }) == change else { return }
             if entries.count >= Self.capacity { entries.removeAll() }
-            entries[mark] = entry
+            let until = isVerified ? now + Self.lifetime : entries[mark]?.until ?? now
+            entries[mark] = Entry(identity: identity, freshUntil: now + Self.freshness, until: until)
         }
     }
 
     func removeAll() {
-        entries.withLock { $0.removeAll() }
+        entries.withLock { entries in
+            changes.withLock { $0 += 1 }
+            entries.removeAll()
+        }
     }
 
     private func mark(_ credentials: String) -> Data {

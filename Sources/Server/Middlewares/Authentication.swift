@@ -44,6 +44,7 @@ struct Authentication: RouterMiddleware {
         guard let token = try await sessions.rotateIfDue(session, userAgent: agent, clientIP: context.clientIP) else {
             return
         }
+        authenticator.credentials.removeAll()
         var next = session
         next.isSeen = true
         next.rotatedAt = .now
