@@ -37,7 +37,9 @@ enum Composition {
             let server = try GrafanaServer(
                 settings: settings, stores: stores, platform: platform, logger: Logger(label: "server")
             ) { address in
-                logger.info("HTTP server listens", metadata: ["address": "\(address)", "home": "\(settings.homePath)"])
+                logger.info(
+                    "HTTP server listens",
+                    metadata: ["address": "\(Self.text(of: address))", "home": "\(settings.homePath)"])
             }
             var group = ServiceGroupConfiguration(
                 services: [.init(service: CleanUp(stores: stores)), .init(service: platform), .init(service: server)],
@@ -55,6 +57,13 @@ enum Composition {
         }
         await stores.close()
         logger.info("Server stopped")
+    }
+
+    private static func text(of address: GrafanaServer.Address) -> String {
+        switch address {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host.isEmpty ? "*" : host):\(port)"
+        case .unixSocket(let path): path
+        }
     }
 
     /// The words for an address that cannot be bound.
@@ -76,16 +85,20 @@ enum Composition {
         }
         try Folder.make(settings.path("paths", "data"))
         var policy = SessionPolicy()
-        policy.inactiveLifetime = try settings.duration("auth", "login_maximum_inactive_lifetime_duration") ?? policy.inactiveLifetime
+        policy.inactiveLifetime =
+            try settings.duration("auth", "login_maximum_inactive_lifetime_duration") ?? policy.inactiveLifetime
         policy.lifetime = try settings.duration("auth", "login_maximum_lifetime_duration") ?? policy.lifetime
-        policy.rotationInterval = .seconds(60 * (try settings.int("auth", "token_rotation_interval_minutes", in: 1...1440)))
+        policy.rotationInterval = .seconds(
+            60 * (try settings.int("auth", "token_rotation_interval_minutes", in: 1...1440)))
         let file = settings.string("database", "path")
         let path = file.hasPrefix("/") ? file : settings.path("paths", "data") + "/" + file
         return try await Stores.open(
             path: path, secretKey: Secret(settings.string("security", "secret_key")), sessionPolicy: policy)
     }
 
-    private static func platformConfiguration(_ settings: Settings, _ stores: Stores) async throws -> PlatformConfiguration {
+    private static func platformConfiguration(_ settings: Settings, _ stores: Stores) async throws
+        -> PlatformConfiguration
+    {
         let folder = settings.path("paths", "plugins")
         try Folder.make(folder)
         var loading = LoadingSettings()
@@ -95,6 +108,7 @@ enum Composition {
         var paths: [String: String] = [:]
         for section in settings.sectionNames where section.hasPrefix("plugin.") {
             let id = String(section.dropFirst("plugin.".count))
+            if try settings.bool(section, "as_external") { loading.coreIDsAsExternal.insert(id) }
             if !settings.string(section, "path").isEmpty { paths[id] = settings.path(section, "path") }
         }
         let http = HTTPDefaults(

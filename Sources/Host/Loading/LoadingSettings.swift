@@ -20,6 +20,13 @@ public struct LoadingSettings: Sendable, Equatable {
     /// Production defaults: nothing unsigned, nothing disabled.
     public init() {}
 
+    /// The setting that keeps a built-in plugin from running; nil when none does.
+    func setting(leavingOut builtinID: String) -> String? {
+        if disabledIDs.contains(builtinID) { return "[plugins] disable_plugins" }
+        if coreIDsAsExternal.contains(builtinID) { return "[plugin.\(builtinID)] as_external" }
+        return nil
+    }
+
     /// Splits a list of ids as Grafana does: by commas and white space.
     public static func ids(_ text: String) -> Set<String> {
         Set(text.split { $0 == "," || $0.isWhitespace }.map(String.init))

@@ -70,6 +70,12 @@ public final class PluginPlatform: Service {
         for builtin in builtins {
             do {
                 let descriptor = try PluginDescriptor(pluginJSON: Array(builtin.descriptorJSON.utf8))
+                if let setting = configuration.loading.setting(leavingOut: descriptor.id) {
+                    logger.info(
+                        "Built-in plugin is left out",
+                        metadata: ["plugin.id": "\(descriptor.id)", "setting": "\(setting)"])
+                    continue
+                }
                 try await initialize(ValidatedPlugin(linkedIn: descriptor), builtin: builtin.entry)
             } catch let refusal as PluginRefusal {
                 refused(refusal)
