@@ -15,17 +15,9 @@ public struct GrafanaCLI: AsyncParsableCommand {
             77 refused, 78 configuration, 130 interrupted.
             """,
         version: BuildVersion.line,
-        subcommands: [QueryCommand.self, DoctorCommand.self, AdminCommand.self])
+        subcommands: [QueryCommand.self, DoctorCommand.self, AdminCommand.self],
+        aliases: ["cli"])
 
     /// A command that has not read its arguments yet.
     public init() {}
-}
-
-extension AsyncParsableCommand {
-    /// Runs the command that the program's arguments name, and ends the process with an error's exit code.
-    ///
-    /// In `main.swift` a plain `await main()` would be the one of commands that are not asynchronous.
-    public static func execute() async {
-        await main(nil)
-    }
 }
