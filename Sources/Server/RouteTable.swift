@@ -7,7 +7,7 @@ struct RouteTable {
     let services: ServerServices
 
     var router: Router<APIContext> {
-        let router = Router(context: APIContext.self)
+        let router = Router(context: APIContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: RequestScope(options: services.options, metrics: services.metrics))
         if services.options.enablesGzip { router.add(middleware: Compression()) }
 

@@ -64,6 +64,8 @@ final class ProxyClients: Sendable {
         configuration.timeout.connect = .nanoseconds(options.dialTimeout.nanosecondsClamped)
         configuration.connectionPool.idleTimeout = .seconds(90)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        // A server that is down is told at once, not after the dial time-out.
+        configuration.connectionPool.retryConnectionEstablishment = false
         return ProxyClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
     }
 }

@@ -106,7 +106,7 @@ enum Page {
         main>.note{margin:0 0 1.4rem}
         .facts b{color:var(--ink);font-weight:600}
         .refusal{padding:1rem 1.2rem}.refusal+.refusal{border-top:1px solid var(--line)}
-        .fix{margin-top:.4rem;padding-left:.8rem;border-left:3px solid var(--accent)}
+        .fix{margin-top:.4rem;padding-left:.8rem;border-left:3px solid var(--accent)}.fix::first-letter{text-transform:uppercase}
         form{max-width:24rem;margin:8vh auto 0}label{display:block;margin:.9rem 0 .25rem;font-weight:550;font-size:.92rem}
         input{width:100%;padding:.55rem .7rem;font:inherit;color:inherit;background:var(--bg);border:1px solid var(--line);border-radius:.4rem}
         button{margin-top:1.2rem;width:100%;padding:.6rem;font:inherit;font-weight:600;color:#fff;background:#c2410c;border:0;\

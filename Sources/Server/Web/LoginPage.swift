@@ -9,13 +9,14 @@ struct LoginPage {
 
     func html(_ options: ServerOptions) -> String {
         let note: HTMLText = failure.map { "<p class=\"note bad\" role=\"alert\">\($0)</p>" } ?? ""
+        let (loginFocus, passwordFocus): (HTMLText, HTMLText) = login.isEmpty ? (" autofocus", "") : ("", " autofocus")
         let content: HTMLText = """
             <form class="card pad" method="post" action="\(options.link("/login"))">
             <h1>Sign in</h1>\(note)
             <label for="user">Login or e-mail</label>
-            <input id="user" name="user" value="\(login)" autocomplete="username" autocapitalize="none" required autofocus>
+            <input id="user" name="user" value="\(login)" autocomplete="username" autocapitalize="none" required\(loginFocus)>
             <label for="password">Password</label>
-            <input id="password" name="password" type="password" autocomplete="current-password" required>
+            <input id="password" name="password" type="password" autocomplete="current-password" required\(passwordFocus)>
             <button>Sign in</button>
             <p class="dim small" style="margin-top:1rem">A new server has the user <code>admin</code> with the password \
             of <code>[security] admin_password</code>, and asks for a new one after the first sign-in.</p>
