@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import PluginABI
 
 /// The text of one value.
@@ -26,6 +27,14 @@ enum CellText {
         var writer = ByteWriter(capacity: FloatText.maximumCount)
         writer.append(decimal: value)
         return writer.string()
+    }
+
+    /// The number with six digits.
+    static func brief(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return number(value) }
+        let scale = pow(10, 5 - floor(log10(abs(value))))
+        let rounded = (value * scale).rounded() / scale
+        return number(rounded.isFinite ? rounded : value)
     }
 
     private static func number(_ value: Float) -> String {

@@ -96,14 +96,12 @@ struct TimeScale {
         guard let fitting else { return [] }
         let step = fitting * Self.second
         var ticks: [(time: Int64, label: String)] = []
-        var time = TimeText.floorDivide(first, step) * step
-        while time < last {
-            if time >= first {
-                ticks.append((time, Self.label(time, step: fitting, crossesDays: crossesDays)))
-            }
-            let (next, isOver) = time.addingReportingOverflow(step)
-            if isOver { break }
-            time = next
+        // From the first multiple of the step that is not before the range; division toward zero cannot overflow.
+        let rest = first % step
+        var (time, isOver) = (first - rest).addingReportingOverflow(rest > 0 ? step : 0)
+        while !isOver, time < last {
+            ticks.append((time, Self.label(time, step: fitting, crossesDays: crossesDays)))
+            (time, isOver) = time.addingReportingOverflow(step)
         }
         return ticks
     }

@@ -105,7 +105,7 @@ struct ChartText {
             let values = series.finiteValues
             let facts =
                 if let low = values.min(), let high = values.max(), let last = values.last {
-                    "min \(CellText.number(low))  max \(CellText.number(high))  last \(CellText.number(last))"
+                    "min \(CellText.brief(low))  max \(CellText.brief(high))  last \(CellText.brief(last))"
                 } else {
                     "no numbers"
                 }

@@ -11,7 +11,8 @@ struct TimeText {
     /// - Parameter nanoseconds: Since 1970.
     init(nanoseconds: Int64) {
         let second = Self.floorDivide(nanoseconds, 1_000_000_000)
-        fraction = nanoseconds - second * 1_000_000_000
+        let rest = nanoseconds % 1_000_000_000
+        fraction = rest < 0 ? rest + 1_000_000_000 : rest
         let days = Self.floorDivide(second, 86_400)
         secondOfDay = second - days * 86_400
         // Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.

@@ -39,6 +39,10 @@ struct QueryAnswer: Sendable {
 
     private mutating func read(_ refID: String, _ result: ArraySlice<UInt8>) throws {
         let bytes = Array(result)
+        guard bytes.first == UInt8(ascii: "{") else {
+            throw CommandFailure(
+                .badData, "answer: result '\(refID)' is not an object; check that --url is a Grafana server")
+        }
         if let range = try slice("error", bytes), let text = try? JSONValue(parsing: bytes[range]).string, !text.isEmpty
         {
             let source = try slice("errorSource", bytes).flatMap { try? JSONValue(parsing: bytes[$0]).string }
