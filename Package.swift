@@ -112,3 +112,19 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// The programs of `make bench`, which a usual build leaves out.
+if Context.environment["GRAFANA_BENCHMARKS"] != nil {
+    package.targets += [
+        .target(name: "CBench", path: "Benchmarks/CBench"),
+        .executableTarget(
+            name: "bench", dependencies: ["CBench", "PluginABI", "PluginHost", logging], path: "Benchmarks/bench",
+            swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "bench-bare-http",
+            dependencies: [
+                .product(name: "Hummingbird", package: "hummingbird"), logging,
+                .product(name: "NIOCore", package: "swift-nio"),
+            ], path: "Benchmarks/peers/bare-http", swiftSettings: swiftSettings),
+    ]
+}

@@ -116,7 +116,8 @@ extension PluginPlatform {
         return CallEvents(queue: queue)
     }
 
-    private func reserve(_ source: DataSourceConfiguration, feature: String) async throws -> PluginInstance {
+    /// Waits for an instance of the data source and keeps it from ending until `unreserve`.
+    func reserve(_ source: DataSourceConfiguration, feature: String) async throws -> PluginInstance {
         let pluginID = source.settings.pluginID
         while true {
             guard let entry = registry[pluginID] else {

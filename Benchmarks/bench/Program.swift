@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Logging
+import PluginABI
+import PluginHost
+
+/// Measures inside one process and prints `name value` lines for `Benchmarks/measure.py`.
+///
+/// Usage: `bench PLUGINS_FOLDER LIBRARY`, the folder with the plugin of `Benchmarks/plugin` and its library.
+@main
+enum Program {
+    static let pluginID = "grafana-bench-datasource"
+
+    static func main() async throws {
+        let arguments = CommandLine.arguments
+        guard arguments.count == 3 else {
+            complain("usage: bench PLUGINS_FOLDER LIBRARY")
+            exit(2)
+        }
+        var loading = LoadingSettings()
+        loading.isDevelopment = true
+        let platform = PluginPlatform(
+            configuration: PlatformConfiguration(
+                pluginsFolder: arguments[1], loading: loading, serverVersion: "13.0.0"),
+            builtins: [], keyValues: NoStore(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+        await platform.load()
+        for refusal in platform.refusals { complain("bench: \(refusal)") }
+        try await CallBench(platform: platform, library: arguments[2]).run()
+        try await FrameBench(platform: platform).run()
+        await platform.shutDown()
+    }
+}
+
+/// What was measured several times.
+struct Timing {
+    private(set) var nanoseconds: [Double] = []
+
+    var least: Double { nanoseconds.min() ?? 0 }
+    var median: Double { nanoseconds.isEmpty ? 0 : nanoseconds.sorted()[nanoseconds.count / 2] }
+
+    mutating func measure<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let began = Self.now
+        let result = try body()
+        nanoseconds.append(Self.now - began)
+        return result
+    }
+
+    mutating func add(since began: Double) { nanoseconds.append(Self.now - began) }
+
+    /// The monotonic clock in nanoseconds.
+    static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) * 1e9 + Double(time.tv_nsec)
+    }
+}
+
+/// Prints one figure.
+func report(_ name: String, _ value: Double) {
+    print(name, value)
+}
+
+/// Writes a line to standard error.
+func complain(_ text: String) {
+    let line = text + "\n"
+    write(STDERR_FILENO, line, line.utf8.count)
+}
+
+/// A key-value store that holds nothing.
+struct NoStore: KeyValueBackend {
+    func get(scope: String, key: String) -> (value: [UInt8], version: Int64)? { nil }
+    func put(scope: String, key: String, value: [UInt8], version: Int64?) -> Int64 { 1 }
+    func remove(scope: String, key: String) {}
+    func keys(scope: String, prefix: String) -> [String] { [] }
+    func totalBytes(scope: String) -> Int { 0 }
+}

@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs our programs and their peers side by side and prints one table; called by Benchmarks/run.sh."""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+RELEASE = pathlib.Path(".build/release")
+CREDENTIALS = base64.b64encode(b"admin:admin").decode()
+SERIES, STEPS, STEP, START = 200, 5001, 15, 1_700_000_010
+END = START + (STEPS - 1) * STEP
+
+
+# Programs
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Program:
+    """A program that runs until the end of the `with` block."""
+
+    def __init__(self, log, *arguments, ready=None):
+        self.log = log
+        self.arguments = [str(argument) for argument in arguments]
+        self.ready = ready
+
+    def __enter__(self):
+        self.began = time.perf_counter()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(self.arguments, stdout=log, stderr=log)
+        if self.ready:
+            try:
+                self.seconds_to_ready = wait(self.ready, self.process, self.log) - self.began
+            except BaseException:
+                self.process.kill()
+                raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def resident_mebibytes(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
+
+
+def wait(address, process, log):
+    """The moment of the first answer 200; asks again every millisecond."""
+    port, path = address
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    end = time.perf_counter() + 60
+    while time.perf_counter() < end:
+        if process.poll() is not None:
+            sys.exit(f"bench: {process.args[0]} ended with {process.returncode}; see {log}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                connection.sendall(request)
+                if connection.recv(12).endswith(b" 200"):
+                    return time.perf_counter()
+        except OSError:
+            pass
+        time.sleep(0.001)
+    sys.exit(f"bench: {process.args[0]} did not answer; see {log}")
+
+
+def our_server(folder, port, name="server"):
+    return Program(
+        folder / f"{name}.log", RELEASE / "grafana", "server", "--homepath", ".", f"cfg:paths.data={folder / name}",
+        f"cfg:paths.logs={folder / name}", f"cfg:paths.plugins={folder / 'no-plugins'}", "cfg:server.http_addr=127.0.0.1",
+        f"cfg:server.http_port={port}", ready=(port, "/api/health"))
+
+
+# HTTP
+
+
+def exchange(port, method, path, body=b"", headers=()):
+    """Seconds to the first byte of the body and to the end, and the raw body, of one request on its own connection."""
+    head = [f"{method} {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
+    if body:
+        head += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+    room = bytearray(64 << 20)
+    view = memoryview(room)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        began = time.perf_counter()
+        connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+        length, first, start = 0, None, -1
+        while count := connection.recv_into(view[length:], 1 << 20):
+            length += count
+            if start < 0:
+                start = room.find(b"\r\n\r\n", 0, length)
+            if first is None and 0 <= start < length - 4:
+                first = time.perf_counter() - began
+        total = time.perf_counter() - began
+    head = bytes(room[:start]).decode().lower()
+    if " 200 " not in head.split("\r\n")[0]:
+        sys.exit(f"bench: {method} {path} answered {bytes(room[:min(length, 2000)])!r}")
+    body = room[start + 4:length]
+    return first, total, dechunked(body) if "transfer-encoding: chunked" in head else bytes(body)
+
+
+def dechunked(body):
+    parts, place = [], 0
+    while True:
+        end = body.index(b"\r\n", place)
+        size = int(body[place:end], 16)
+        if size == 0:
+            return b"".join(parts)
+        parts.append(bytes(body[end + 2:end + 2 + size]))
+        place = end + 4 + size
+
+
+def call(port, method, path, value):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", json.dumps(value).encode(), method=method,
+        headers={"Content-Type": "application/json", "Authorization": f"Basic {CREDENTIALS}"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+# The parts
+
+
+def inside(folder, library, table):
+    output = subprocess.run(
+        [RELEASE / "bench", folder / "plugins", library], check=True, stdout=subprocess.PIPE, text=True).stdout
+    got = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+    megabytes = got["json.bytes"] / 1e6
+    table.row("small call in process (deadline, limits, sink, metrics)", ns(got["call.nanoseconds"]),
+              ns(got["bare.nanoseconds"]) + " bare C call", got["call.nanoseconds"] / got["bare.nanoseconds"],
+              "≤ 1 µs", got["call.nanoseconds"] <= 1000)
+    table.row("— heap allocations of that call", f"{got['call.allocations']:.2f}", "0", None, "0",
+              got["call.allocations"] < 0.01)
+    table.row("— with a task that waits for the answer", ns(got["platform-call.nanoseconds"]),
+              ns(got["bare.nanoseconds"]) + " bare C call",
+              got["platform-call.nanoseconds"] / got["bare.nanoseconds"], "", None)
+    table.row("1 M rows × (time, float64), plugin → frame", ms(got["sink.nanoseconds"] / 1e6),
+              ms(got["arrow-copy.nanoseconds"] / 1e6) + " memcpy of the columns",
+              got["sink.nanoseconds"] / got["arrow-copy.nanoseconds"], "", None)
+    table.row(f"— frame → JSON ({megabytes:.1f} MB)", ms(got["json.nanoseconds"] / 1e6),
+              ms(got["json-copy.nanoseconds"] / 1e6) + " memcpy of the text",
+              got["json.nanoseconds"] / got["json-copy.nanoseconds"], "≤ 50 ms", got["json.nanoseconds"] <= 50e6)
+    table.row(f"— frame → Arrow ({got['arrow.bytes'] / 1e6:.1f} MB)", ms(got["arrow.nanoseconds"] / 1e6),
+              ms(got["arrow-copy.nanoseconds"] / 1e6) + " memcpy of the bytes",
+              got["arrow.nanoseconds"] / got["arrow-copy.nanoseconds"], "", None)
+
+
+def prometheus(folder, _, table):
+    make_blocks(folder)
+    port, ours = free_port(), free_port()
+    (folder / "prometheus.yml").write_text("global:\n  scrape_interval: 1h\n")
+    raw = f"/api/v1/query_range?query=bulk_value&start={START}&end={END}&step={STEP}"
+    query = json.dumps({"from": str(START * 1000), "to": str(END * 1000), "queries": [{
+        "refId": "A", "datasource": {"uid": "bench"}, "expr": "bulk_value", "range": True, "format": "time_series",
+        "interval": f"{STEP}s", "intervalMs": STEP * 1000, "maxDataPoints": STEPS}]}).encode()
+    login = [f"Authorization: Basic {CREDENTIALS}"]
+    with Program(folder / "prometheus.log", "prometheus", f"--config.file={folder / 'prometheus.yml'}",
+                 f"--storage.tsdb.path={folder / 'tsdb'}", f"--web.listen-address=127.0.0.1:{port}",
+                 "--storage.tsdb.retention.time=100y", ready=(port, "/-/ready")), our_server(folder, ours) as server:
+        call(ours, "POST", "/api/datasources", {
+            "name": "bench", "uid": "bench", "type": "prometheus", "access": "proxy", "isDefault": False,
+            "url": f"http://127.0.0.1:{port}", "jsonData": {"httpMethod": "POST"}})
+        answer = exchange(ours, "POST", "/api/ds/query", query, login)[2]
+        check_values(json.loads(exchange(port, "GET", raw)[2]), json.loads(answer))
+        peer, mine, first = [], [], []
+        for _ in range(9):
+            peer.append(exchange(port, "GET", raw)[1])
+            to_first, total, _ = exchange(ours, "POST", "/api/ds/query", query, login)
+            mine.append(total)
+            first.append(to_first)
+        memory = server.resident_mebibytes()
+    mine, peer, first = (statistics.median(values) * 1000 for values in (mine, peer, first))
+    table.row(f"Prometheus, 1 M samples → JSON answer ({len(answer) / 1e6:.1f} MB)", ms(mine),
+              ms(peer) + " the raw answer", mine / peer, "≤ 1.3 ×", mine <= 1.3 * peer)
+    table.row("— first byte", ms(first), ms(peer) + " the raw answer's last byte", first / peer, "< 1 ×", first < peer)
+    table.row("— resident memory after it", f"{memory:.0f} MiB", "", None, "", None)
+
+
+def sample(series, step):
+    return ((series * 7919 + step * 104_729) % 1_000_003 - series * 1000) / 1000
+
+
+def make_blocks(folder):
+    file = folder / "bulk.om"
+    with open(file, "w", encoding="ascii") as out:
+        out.write("# TYPE bulk_value gauge\n")
+        for series in range(SERIES):
+            out.writelines(f'bulk_value{{series="{series}"}} {sample(series, step)} {START + step * STEP}\n'
+                           for step in range(STEPS))
+        out.write("# EOF\n")
+    # The hidden flag makes few large blocks: the file is read once for each.
+    subprocess.run(["promtool", "tsdb", "create-blocks-from", "--max-block-duration=162h", "openmetrics", file,
+                    folder / "tsdb"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    file.unlink()
+
+
+def check_values(raw, ours):
+    """Every time and value of our answer is Prometheus's."""
+    wanted = {series["metric"]["series"]: series["values"] for series in raw["data"]["result"]}
+    frames = ours["results"]["A"]["frames"]
+    if len(wanted) != SERIES or len(frames) != SERIES:
+        sys.exit(f"bench: {len(frames)} frames for {len(wanted)} series, {SERIES} expected")
+    for frame in frames:
+        times, values = frame["data"]["values"]
+        expected = wanted.pop(frame["schema"]["fields"][1]["labels"]["series"])
+        if [[time / 1000, value] for time, value in zip(times, values)] != [[t, float(v)] for t, v in expected] or (
+                len(times) != STEPS):
+            sys.exit("bench: our answer differs from Prometheus's")
+
+
+def http(folder, _, table):
+    ours, bare = free_port(), free_port()
+    path = "/api/user"
+    with our_server(folder, ours):
+        size = len(exchange(ours, "GET", path, headers=[f"Authorization: Basic {CREDENTIALS}"])[2])
+        with Program(folder / "bare.log", RELEASE / "bench-bare-http", bare, size, ready=(bare, path)):
+            rounds = [(wrk(ours, path), wrk(bare, path)) for _ in range(3)]
+    mine, peer = (statistics.median(rate for rate, _ in results) for results in zip(*rounds))
+    slow, peer_slow = (statistics.median(late for _, late in results) for results in zip(*rounds))
+    table.row(f"HTTP, GET {path} signed in ({size} bytes), whole stack", f"{mine / 1000:.1f} k/s",
+              f"{peer / 1000:.1f} k/s bare hummingbird route", mine / peer, "≥ 0.85 ×", mine >= 0.85 * peer)
+    table.row("— p99, 32 connections", ms(slow), ms(peer_slow) + " bare hummingbird route", slow / peer_slow, "", None)
+
+
+def wrk(port, path, seconds=4):
+    output = subprocess.run(
+        ["wrk", "-t1", "-c32", f"-d{seconds}s", "--latency", "-H", f"Authorization: Basic {CREDENTIALS}",
+         f"http://127.0.0.1:{port}{path}"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    if "Non-2xx" in output:
+        sys.exit(f"bench: wrk got errors:\n{output}")
+    late, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", output).groups()
+    scale = {"us": 0.001, "ms": 1, "s": 1000}[unit]
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]), float(late) * scale
+
+
+def start(folder, _, table):
+    port = free_port()
+    with our_server(folder, port, "start"):
+        pass  # makes the database
+    seconds = []
+    for _ in range(9):
+        with our_server(folder, port, "start") as server:
+            seconds.append(server.seconds_to_ready)
+    with our_server(folder, port, "start") as server:
+        time.sleep(2)
+        memory = server.resident_mebibytes()
+    milliseconds = statistics.median(seconds) * 1000
+    table.row("server start to first 200, existing database", ms(milliseconds), "100 ms", milliseconds / 100,
+              "≤ 100 ms", milliseconds <= 100)
+    table.row("idle resident memory after 2 s", f"{memory:.1f} MiB", "40 MiB", memory / 40, "≤ 40 MiB", memory <= 40)
+
+
+# The table
+
+
+class Table:
+    def __init__(self):
+        self.rows = [("what", "ours", "peer or limit", "ratio", "to reach", "")]
+
+    def row(self, what, ours, peer, ratio, reach, is_reached):
+        text = "" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+        mark = {True: "yes", False: "NO", None: ""}[is_reached]
+        self.rows.append((what, ours, peer, text, reach, mark))
+
+    def print(self):
+        widths = [max(map(len, column)) for column in zip(*self.rows)]
+        for index, row in enumerate(self.rows):
+            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")
+            if index == 0:
+                print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+
+
+def ns(value):
+    return f"{value:.1f} ns" if value < 100 else f"{value:.0f} ns" if value < 1000 else f"{value / 1000:.2f} µs"
+
+
+def ms(value):
+    return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
+
+
+def main():
+    folder, library, *chosen = sys.argv[1:]
+    parts = {"inside": inside, "prometheus": prometheus, "http": http, "start": start}
+    for name in chosen:
+        if name not in parts:
+            sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")
+    folder = pathlib.Path(folder).absolute()
+    (folder / "no-plugins").mkdir(exist_ok=True)
+    table = Table()
+    for name, part in parts.items():
+        if not chosen or name in chosen:
+            print(f"bench: {name} …", file=sys.stderr)
+            part(folder, library, table)
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} at the end; medians\n")
+    table.print()
+
+
+if __name__ == "__main__":
+    main()
