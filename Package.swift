@@ -104,7 +104,9 @@ let package = Package(
                 "Server", "Settings", "Storage", "PluginHost", "PluginABI", "BuiltinDatasources",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
-        tests("CommandsTests", ["Commands"]),
+        tests(
+            "CommandsTests",
+            ["Commands", "PluginABI", "Server", "Settings", "Storage", logging] + nio),
         tests("EndToEndTests", ["PluginABI", "TestSupport"]),
 
         // Runs programs for the tests, and talks to them.

@@ -11,7 +11,7 @@ struct SwiftSDKTests {
         _ test: TestPlatform, _ json: String, settings: JSONValue = .object([:]), secrets: [String: String] = [:],
         facts: CallFacts = CallFacts(), url: String = ""
     ) async throws -> Answer {
-        var source = test.source("probe-datasource", json: settings)
+        var source = test.source("probe-datasource", json: settings, version: url.isEmpty ? 1 : url.utf8.count)
         source.secrets = secrets
         source.settings.url = url
         return try await Answer(test.platform.queryData([test.query(json)], of: source, facts: facts))

@@ -77,12 +77,8 @@ enum Composition {
                 + "with cfg:server.http_port=3001")
     }
 
-    static func openStores(_ settings: Settings) async throws -> Stores {
-        let type = settings.string("database", "type")
-        guard type == "sqlite3" || type.isEmpty else {
-            throw CommandFailure(
-                .configuration, "[database] type is '\(type)'; this version stores in sqlite3 only")
-        }
+    private static func openStores(_ settings: Settings) async throws -> Stores {
+        let access = try DatabaseAccess(settings: settings)
         try Folder.make(settings.path("paths", "data"))
         var policy = SessionPolicy()
         policy.inactiveLifetime =
@@ -90,35 +86,22 @@ enum Composition {
         policy.lifetime = try settings.duration("auth", "login_maximum_lifetime_duration") ?? policy.lifetime
         policy.rotationInterval = .seconds(
             60 * (try settings.int("auth", "token_rotation_interval_minutes", in: 1...1440)))
-        let file = settings.string("database", "path")
-        let path = file.hasPrefix("/") ? file : settings.path("paths", "data") + "/" + file
-        return try await Stores.open(
-            path: path, secretKey: Secret(settings.string("security", "secret_key")), sessionPolicy: policy)
+        return try await Stores.open(path: access.path, secretKey: access.secretKey, sessionPolicy: policy)
     }
 
-    private static func platformConfiguration(_ settings: Settings, _ stores: Stores) async throws
-        -> PlatformConfiguration
-    {
-        let folder = settings.path("paths", "plugins")
-        try Folder.make(folder)
-        var loading = LoadingSettings()
-        loading.isDevelopment = settings.string("", "app_mode") == "development"
-        loading.unsignedIDs = Set(settings.list("plugins", "allow_loading_unsigned_plugins"))
-        loading.disabledIDs = Set(settings.list("plugins", "disable_plugins"))
-        var paths: [String: String] = [:]
-        for section in settings.sectionNames where section.hasPrefix("plugin.") {
-            let id = String(section.dropFirst("plugin.".count))
-            if try settings.bool(section, "as_external") { loading.coreIDsAsExternal.insert(id) }
-            if !settings.string(section, "path").isEmpty { paths[id] = settings.path(section, "path") }
-        }
+    private static func platformConfiguration(
+        _ settings: Settings, _ stores: Stores
+    ) async throws -> PlatformConfiguration {
+        let plugins = try PluginSettings(settings)
+        try Folder.make(plugins.folder)
         let http = HTTPDefaults(
             timeout: .seconds(try settings.int("dataproxy", "timeout", in: 1...86_400)),
             dialTimeout: .seconds(try settings.int("dataproxy", "dialTimeout", in: 1...86_400)),
             idleTimeout: .seconds(try settings.int("dataproxy", "idle_conn_timeout_seconds", in: 1...86_400)),
             userAgent: "Grafana/\(ServerOptions.announcedVersion)")
-        let disabled = try await stores.keyValues.keys(orgID: 0, namespace: "plugins.disabled")
+        let disabled = try await stores.keyValues.keys(orgID: 0, namespace: KeyValueStore.disabledPlugins)
         return PlatformConfiguration(
-            pluginsFolder: folder, pluginPaths: paths, loading: loading, serverVersion: ServerOptions.announcedVersion,
-            http: http, disabledIDs: Set(disabled))
+            pluginsFolder: plugins.folder, pluginPaths: plugins.paths, loading: plugins.loading,
+            serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled))
     }
 }

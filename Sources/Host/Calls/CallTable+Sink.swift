@@ -141,13 +141,15 @@ extension CallTable {
     func setError(_ handle: OpaquePointer?, _ error: UnsafePointer<gf_error>?) -> gf_status {
         guard let raw = adopt(error), raw.code != GF_OK else { return GF_STATE }
         let refID = String(raw.ref_id)
-        let failure = PluginError(raw)
-        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
+        let told = PluginError(raw)
+        let known = withRunning(handle) { state, _ -> (receiver: (any CallReceiver)?, failure: PluginError) in
+            // "Cancelled" is what the plugin sees; why the call was cancelled is what its user needs to know.
+            let failure = told.code == .cancelled ? state.cancelReason ?? told : told
             if refID.isEmpty { state.error = failure }
-            return state.receiver
+            return (state.receiver, failure)
         }
-        guard let receiver else { return ended() }
-        if !refID.isEmpty { receiver?.failed(failure, refID: refID) }
+        guard let known else { return ended() }
+        if !refID.isEmpty { known.receiver?.failed(known.failure, refID: refID) }
         return GF_OK
     }
 

@@ -41,6 +41,8 @@ public final class PluginPlatform: Service {
         http.connectionPool.idleTimeout = .nanoseconds(configuration.http.idleTimeout.nanoseconds)
         http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.http.maxConnectionsPerHost
         http.httpVersion = .http1Only
+        // A server that refuses is told at once, and not tried again until the time is over.
+        http.connectionPool.retryConnectionEstablishment = false
         services = HostServices(
             logger: logger, watchdog: Watchdog(), keyValues: keyValues, eventLoops: eventLoops,
             http: AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: http),

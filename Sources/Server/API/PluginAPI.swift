@@ -143,9 +143,15 @@ struct PluginAPI: Sendable {
         try context.requireIdentity().requireServerAdmin("plugins:install")
         try checkAdministration()
         let id = try context.parameter("id")
-        guard platform.plugin(id: id) != nil else { throw missing(id) }
+        guard let plugin = platform.plugin(id: id) else { throw missing(id) }
         do {
             try await platform.setEnabled(isEnabled, id: id)
+            let disabled = KeyValueStore.disabledPlugins
+            if isEnabled {
+                try await services.stores.keyValues.delete(orgID: 0, namespace: disabled, key: plugin.id)
+            } else {
+                try await services.stores.keyValues.set(orgID: 0, namespace: disabled, key: plugin.id, to: [])
+            }
         } catch let refusal as PluginRefusal {
             throw Self.refused(refusal)
         }

@@ -12,6 +12,9 @@ public struct KeyValue: Sendable, Equatable {
 ///
 /// Organisation 0 is the server itself.
 public struct KeyValueStore: Sendable {
+    /// The namespace whose keys are the plugins that an administrator switched off.
+    public static let disabledPlugins = "plugins.disabled"
+
     let database: Database
     let clock: StoreClock
 

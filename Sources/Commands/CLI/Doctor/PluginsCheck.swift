@@ -11,14 +11,14 @@ struct PluginsCheck: Sendable {
     private static let builtinIDs = ["grafana-testdata-datasource", "prometheus"]
 
     func findings() async -> [Finding] {
-        let loading: LoadingSettings
-        do { loading = try loadingSettings() } catch {
+        let plugins: PluginSettings
+        do { plugins = try PluginSettings(settings) } catch {
             return [.error("plugins", CommandFailure(error).message, remedy: "correct the setting")]
         }
         let quiet = Logger(label: "grafana.cli") { _ in SwiftLogNoOpLogHandler() }
         let registered = Dictionary(uniqueKeysWithValues: Self.builtinIDs.map { ($0, "") })
-        let prepared = await LoadingPipeline(settings: loading, logger: quiet)
-            .prepare(sources: sources(), registered: registered)
+        let prepared = await LoadingPipeline(settings: plugins.loading, logger: quiet)
+            .prepare(sources: sources(plugins), registered: registered)
         let warnings = prepared.validated.flatMap { plugin in
             plugin.warnings.map {
                 Finding.warning(
@@ -34,29 +34,9 @@ struct PluginsCheck: Sendable {
         return [.ok("plugins", summary)] + warnings + refusals
     }
 
-    private func loadingSettings() throws -> LoadingSettings {
-        var loading = LoadingSettings()
-        loading.isDevelopment = settings.string("", "app_mode") == "development"
-        loading.unsignedIDs = LoadingSettings.ids(settings.string("plugins", "allow_loading_unsigned_plugins"))
-        loading.disabledIDs = LoadingSettings.ids(settings.string("plugins", "disable_plugins"))
-        loading.coreIDsAsExternal = Set(
-            try pluginSections().filter { try settings.bool($0.section, "as_external") }.map(\.id))
-        return loading
-    }
-
     /// A plugins folder that does not exist is no fault before the first plugin.
-    private func sources() -> [PluginSource] {
-        let folder = settings.path("paths", "plugins")
-        let paths = pluginSections().compactMap { section, id -> (String, String)? in
-            let path = settings.path(section, "path")
-            return path.isEmpty ? nil : (id, path)
-        }
-        return PluginSource.all(
-            plugins: !folder.isEmpty && FolderCheck.exists(folder) ? folder : nil,
-            pluginPaths: Dictionary(paths, uniquingKeysWith: { first, _ in first }))
-    }
-
-    private func pluginSections() -> [(section: String, id: String)] {
-        settings.sectionNames.filter { $0.hasPrefix("plugin.") }.map { ($0, String($0.dropFirst("plugin.".count))) }
+    private func sources(_ plugins: PluginSettings) -> [PluginSource] {
+        let isThere = !plugins.folder.isEmpty && FolderCheck.exists(plugins.folder)
+        return PluginSource.all(plugins: isThere ? plugins.folder : nil, pluginPaths: plugins.paths)
     }
 }
