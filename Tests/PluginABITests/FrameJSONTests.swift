@@ -118,6 +118,17 @@ struct FrameJSONTests {
         #expect(throws: FrameError.self) { try DataFrame(json: json.utf8) }
     }
 
+    @Test func timesOfAllLengthsAreWritten() throws {
+        let milliseconds: [Int64] = [
+            -1_700_000_000_000, -1, 0, 7, 99_999_999, 100_000_000, 100_000_001, 199_999_999, 200_000_000, 999_999_999,
+            1_000_000_000, 1_699_999_999_999, 1_700_000_000_000, 1_700_000_000_007, 5, 1_700_000_000_010,
+            9_223_372_036_854,
+        ]
+        let frame = DataFrame(fields: [Field("t", milliseconds.map { Timestamp(milliseconds: $0) })])
+        let text = String(decoding: frame.json(include: .dataOnly), as: UTF8.self)
+        #expect(text == #"{"data":{"values":[["# + milliseconds.map(\.description).joined(separator: ",") + "]]}}")
+    }
+
     @Test func extremeTimesStayInRange() throws {
         let json = #"""
             {"schema":{"fields":[{"type":"time"}]},"data":{"values":[[9223372036854775807,-9223372036854775808,1]],

@@ -101,10 +101,11 @@ struct FrameDataWriter {
     /// - Returns: Whether a time lies between milliseconds.
     private func writeTimes(_ column: Column, into out: inout ByteWriter) -> Bool {
         var rests: Int64 = 0
+        var run = DecimalRun()
         column.withValues(as: Int64.self) { values in
             forEachRow(of: column, into: &out) { out, row in
                 let (milliseconds, rest) = Timestamp.split(values[row])
-                out.append(decimal: milliseconds)
+                out.append(room: DecimalRun.room) { run.write(milliseconds, to: $0) }
                 rests |= rest
             }
         }

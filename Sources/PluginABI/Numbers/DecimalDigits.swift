@@ -40,4 +40,61 @@ enum DecimalDigits {
         let pair = UnsafeRawPointer(pairs.utf8Start + 2 * value).loadUnaligned(as: UInt16.self)
         UnsafeMutableRawPointer(position).storeBytes(of: pair, as: UInt16.self)
     }
+
+    /// The eight digits of a number below 1e8 as ASCII, the first in the lowest byte.
+    ///
+    /// The number is divided three times, each time in all its parts at once; each division is a multiplication by a
+    /// rounded reciprocal that is exact in the range of the parts.
+    @inline(__always)
+    static func text(ofEight value: UInt64) -> UInt64 {
+        let high = value / 10_000
+        let fours = high | (value &- high &* 10_000) &<< 32
+        let hundreds = (fours &* 10_486) &>> 20 & 0x0000_007F_0000_007F
+        let twos = hundreds | (fours &- hundreds &* 100) &<< 16
+        let tens = (twos &* 103) &>> 10 & 0x000F_000F_000F_000F
+        return tens | (twos &- tens &* 10) &<< 8 | 0x3030_3030_3030_3030
+    }
+}
+
+/// Writes integers one after another of which most have the leading digits of the one before, as times do.
+struct DecimalRun {
+    /// The room that ``write(_:to:)`` may touch.
+    static let room = 24
+
+    /// The digits before the last eight of the number before, as a number, as text and their count.
+    private var head: UInt64 = 0
+    private var text: UInt64 = 0
+    private var count = 0
+
+    /// Writes the number and returns the length of its text; what follows the text is garbage.
+    @inline(__always)
+    mutating func write(_ value: Int64, to start: UnsafeMutablePointer<UInt8>) -> Int {
+        guard value >= 100_000_000 && value < 10_000_000_000_000_000 else { return Self.writeOther(value, to: start) }
+        let magnitude = UInt64(truncatingIfNeeded: value)
+        let high = magnitude / 100_000_000
+        if high != head { begin(high) }
+        let low = DecimalDigits.text(ofEight: magnitude &- high &* 100_000_000)
+        UnsafeMutableRawPointer(start).storeBytes(of: text, as: UInt64.self)
+        UnsafeMutableRawPointer(start + count).storeBytes(of: low.littleEndian, as: UInt64.self)
+        return count &+ 8
+    }
+
+    @inline(never)
+    private mutating func begin(_ high: UInt64) {
+        head = high
+        count = DecimalDigits.count(high)
+        withUnsafeMutableBytes(of: &text) { [count] bytes in
+            guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+            DecimalDigits.write(high, count: count, to: start)
+        }
+    }
+
+    @inline(never)
+    private static func writeOther(_ value: Int64, to start: UnsafeMutablePointer<UInt8>) -> Int {
+        start.pointee = 0x2D
+        let position = start + (value < 0 ? 1 : 0)
+        let digits = DecimalDigits.count(value.magnitude)
+        DecimalDigits.write(value.magnitude, count: digits, to: position)
+        return position + digits - start
+    }
 }
