@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import PluginABI
+import TestSupport
 import Testing
 
 @testable import BuiltinDatasources
@@ -10,7 +11,7 @@ struct PrometheusRealAnswerTests {
     private static let bulk = RealPrometheus.Bulk(seriesCount: 20, stepCount: 501)
 
     /// Compares all samples of the bulk data with the values they were made from.
-    private func check(_ answer: RealServer.Answer, pieceSize: Int) throws {
+    private func check(_ answer: HTTPAnswer, pieceSize: Int) throws {
         let bulk = Self.bulk
         let frames = try PrometheusAnswerReader.read(answer.body, pieceSize: pieceSize).frames
 

@@ -2,47 +2,54 @@
 import Foundation
 
 /// Real servers with the Prometheus API, from Debian's packages, for the length of one test.
-enum RealPrometheus {
+package enum RealPrometheus {
     /// Series with known values that a server holds from its start.
-    struct Bulk: Sendable {
-        var seriesCount = 200
-        var stepCount = 5001
-        var stepSeconds = 15
+    package struct Bulk: Sendable {
+        package var seriesCount = 200
+        package var stepCount = 5001
+        package var stepSeconds = 15
         /// Seconds since 1970 of the first sample; a multiple of the step.
-        var start = 1_700_000_010
+        package var start = 1_700_000_010
 
-        static let name = "bulk_value"
+        package static let name = "bulk_value"
+
+        package init(seriesCount: Int = 200, stepCount: Int = 5001) {
+            self.seriesCount = seriesCount
+            self.stepCount = stepCount
+        }
 
         /// Of the last sample.
-        var end: Int { start + (stepCount - 1) * stepSeconds }
+        package var end: Int { start + (stepCount - 1) * stepSeconds }
 
         /// The value of a series (label `series`, from 0) at a step: a short decimal, as VictoriaMetrics keeps 15 digits.
-        func value(series: Int, step: Int) -> Double {
+        package func value(series: Int, step: Int) -> Double {
             Double((series * 7919 + step * 104_729) % 1_000_003 - series * 1000) / 1000
         }
 
         /// The path and query of the range query that answers all samples, in the order of the label's text.
-        var rangePath: String {
+        package var rangePath: String {
             "/api/v1/query_range?query=\(Self.name)&start=\(start)&end=\(end)&step=\(stepSeconds)"
         }
     }
 
     /// Runs `body` with a Prometheus that scrapes itself and a node exporter every second.
     ///
+    /// - Parameter exporters: Further targets to scrape.
+    ///
     /// All programs are killed and all files removed when `body` ends, whichever way.
-    static func withPrometheus<Result>(
-        bulk: Bulk? = nil, _ body: (RealServer) async throws -> Result
+    package static func withPrometheus<Result>(
+        bulk: Bulk? = nil, exporters: [(job: String, port: Int)] = [], _ body: (RealServer) async throws -> Result
     ) async throws -> Result {
         try await withFolder { folder in
             let data = folder.appending(path: "data")
             if let bulk { try await makeBlocks(of: bulk, in: data, folder: folder) }
-            let exporterPort = try RealServer.freePort()
+            let exporterPort = try LoopbackSocket.freePort()
             let exporter = try RealServer(
                 "prometheus-node-exporter", ["--web.listen-address=127.0.0.1:\(exporterPort)"], port: exporterPort,
                 log: folder.appending(path: "exporter.log"))
             defer { exporter.end() }
-            let port = try RealServer.freePort()
-            let config = try writeConfig(ports: [("prometheus", port), ("node", exporterPort)], in: folder)
+            let port = try LoopbackSocket.freePort()
+            let config = try writeConfig(ports: [("prometheus", port), ("node", exporterPort)] + exporters, in: folder)
             let server = try RealServer(
                 "prometheus",
                 [
@@ -57,11 +64,11 @@ enum RealPrometheus {
     }
 
     /// Runs `body` with a VictoriaMetrics that scrapes itself every second.
-    static func withVictoriaMetrics<Result>(
+    package static func withVictoriaMetrics<Result>(
         bulk: Bulk? = nil, _ body: (RealServer) async throws -> Result
     ) async throws -> Result {
         try await withFolder { folder in
-            let port = try RealServer.freePort()
+            let port = try LoopbackSocket.freePort()
             let config = try writeConfig(ports: [("victoria-metrics", port)], in: folder)
             let server = try RealServer(
                 "victoria-metrics",
@@ -134,17 +141,7 @@ extension RealPrometheus {
     }
 
     private static func run(_ program: String, _ arguments: [String]) async throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = [program] + arguments
-        let output = Pipe()
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = output
-        try process.run()
-        let text = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw RealServerError("\(program) failed: \(String(decoding: text, as: UTF8.self).suffix(1000))")
-        }
+        let (status, output) = try await Tool.run(program, arguments)
+        guard status == 0 else { throw RealServerError("\(program) failed: \(output.suffix(1000))") }
     }
 }
