@@ -86,8 +86,7 @@ final class NativeLibrary: @unchecked Sendable {
                 .libraryNotOpened, pluginID: plugin.id, folder: plugin.folder, found: reason, expected: "a library that loads",
                 message: "its library could not be loaded", remedy: "install the libraries that it needs")
         }
-        // The image stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
-        image.keepOpen()
+        // It stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
         guard let symbol = dlsym(mapped, "gf_entry_v1") else {
             throw PluginRefusal(
                 .entryMissing, pluginID: plugin.id, folder: plugin.folder, expected: "the symbol gf_entry_v1",
@@ -139,11 +138,12 @@ final class NativeLibrary: @unchecked Sendable {
         }
     }
 
-    /// Ends the library; every instance is destroyed. The image stays mapped.
+    /// Ends the library, of which every instance is destroyed; the image stays mapped.
     func close() {
         runtime.invokeOnLibrary { [self] in
             library.close?(pointer)
             if let calls = runtime.calls { runtime.watchdog.remove(calls) }
+            runtime.endThreads()
         }
     }
 }

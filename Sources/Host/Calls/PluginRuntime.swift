@@ -86,6 +86,12 @@ final class PluginRuntime: @unchecked Sendable {
         pool.submit { [libraryLane] in if let libraryLane { libraryLane.run(work) } else { work() } }
     }
 
+    /// The library is closed: its threads end as soon as they have nothing to do.
+    func endThreads() {
+        pool.close()
+        controlPool.close()
+    }
+
     /// Runs `cancel`, which must not wait behind what it cancels.
     func control(_ work: @escaping @Sendable () -> Void) { controlPool.submit(work) }
 

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// Threads that run one plugin's code and nothing else, so that a plugin that blocks starves itself alone.
 ///
-/// Threads start when work comes and none is idle, up to a bound; an idle thread ends after ten seconds.
+/// Threads start when work comes and none is idle, up to a bound; an idle thread ends after ten seconds, or at once when
+/// the plugin is closed.
 ///
 /// Safety: everything mutable is touched only with `mutex` held.
 final class PluginThreadPool: @unchecked Sendable {
@@ -16,6 +17,7 @@ final class PluginThreadPool: @unchecked Sendable {
     private var idle = 0
     private var threads = 0
     private var maxThreads: Int
+    private var isClosed = false
 
     init(maxThreads: Int) {
         self.maxThreads = max(1, maxThreads)
@@ -49,6 +51,14 @@ final class PluginThreadPool: @unchecked Sendable {
         if needsThread { startThread() }
     }
 
+    /// Lets no thread stay idle any more; work that still comes is done.
+    func close() {
+        pthread_mutex_lock(mutex)
+        isClosed = true
+        pthread_cond_broadcast(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
     private func startThread() {
         var thread = pthread_t()
         var attributes = pthread_attr_t()
@@ -79,12 +89,15 @@ final class PluginThreadPool: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// The next job, waiting for it; nil after ten seconds without one. Called with the mutex held.
+    /// The next job, waiting for it; nil after ten seconds without one, or when the pool is closed.
+    ///
+    /// Called with the mutex held.
     private func next() -> Job? {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)
         deadline.tv_sec += 10
         while head == jobs.count {
+            if isClosed { return nil }
             idle += 1
             let status = pthread_cond_timedwait(condition, mutex, &deadline)
             idle -= 1

@@ -6,7 +6,7 @@ import Synchronization
 
 /// A shared library, read once into memory and sealed: nobody can change it between the check and the opening.
 ///
-/// Owns a memory file and closes it with its last reference, unless ``keepOpen()`` was called.
+/// Owns a memory file and closes it with its last reference; what was opened from it stays mapped.
 public final class SealedImage: Sendable {
     /// The file that was read, for messages and debuggers.
     public let origin: String
@@ -16,27 +16,30 @@ public final class SealedImage: Sendable {
     public let size: Int
     /// The digest of the bytes; nil when the signature verifier asked for none.
     public let digest: [UInt8]?
-    private let isKept = Atomic<Bool>(false)
+    /// Counts the images, so that no two have the same path.
+    private let serial: Int
+    private static let lastSerial = Atomic<Int>(0)
 
     init(origin: String, descriptor: Int32, size: Int, digest: [UInt8]?) {
         self.origin = origin
         self.descriptor = descriptor
         self.size = size
         self.digest = digest
+        serial = Self.lastSerial.wrappingAdd(1, ordering: .relaxed).newValue
     }
 
     deinit {
-        if !isKept.load(ordering: .relaxed) { close(descriptor) }
+        close(descriptor)
     }
 
-    /// The path to give to `dlopen`: `/proc/self/fd/N`.
-    public var path: String { "/proc/self/fd/\(descriptor)" }
-
-    /// Keeps the descriptor open for the life of the process; call it before `dlopen`.
+    /// The path to give to `dlopen`, such as `/proc/self//././fd/7`, which no other image has or had.
     ///
-    /// The dynamic linker recognises libraries by the path they were opened with. A library that is never closed
-    /// therefore reserves its descriptor number: were it reused, `dlopen` would return the old library for the new one.
-    public func keepOpen() { isKept.store(true, ordering: .relaxed) }
+    /// The dynamic linker recognises libraries by the path they were opened with, and descriptor numbers are used again:
+    /// with the plain path it would return an old library for a new one. The detours spell the serial number in binary.
+    public var path: String {
+        let detours = String(serial, radix: 2).map { $0 == "1" ? "/." : "/" }.joined()
+        return "/proc/self\(detours)/fd/\(descriptor)"
+    }
 
     /// Calls `body` with all bytes, mapped read-only.
     ///

@@ -92,7 +92,8 @@ final class PluginGeneration: Sendable {
 
     private func create(_ key: Key, _ configuration: DataSourceConfiguration) async throws -> PluginInstance {
         do {
-            let instance = try await library.makeInstance(configuration) { [weak self] _ in self?.instanceEnded() }
+            // Strong: a drained generation has no other owner, and its last instance closes the library.
+            let instance = try await library.makeInstance(configuration) { [self] _ in instanceEnded() }
             if let saved = state.withLock({ $0.handedOver.removeValue(forKey: key) }) {
                 await StateHandOver.load(saved, into: instance)
             }
@@ -158,9 +159,13 @@ final class PluginGeneration: Sendable {
             state.isDraining = true
             // Counts as alive until all are retired, so that the first to end does not close the library.
             state.alive += 1
-            return state.entries.values.compactMap { entry in
-                if case .ready(let instance, _) = entry { instance } else { nil }
+            var instances: [PluginInstance] = []
+            for (key, entry) in state.entries {
+                guard case .ready(let instance, _) = entry else { continue }
+                instances.append(instance)
+                state.entries[key] = nil
             }
+            return instances
         }
         for instance in instances { instance.retire() }
         instanceEnded()
