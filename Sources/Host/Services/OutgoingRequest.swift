@@ -50,8 +50,8 @@ struct OutgoingRequest {
         let joined = basePath.hasSuffix("/") ? String(basePath) : "\(basePath)/"
         let relative = path.drop { $0 == "/" }
         let queries = [baseQuery, query].filter { !$0.isEmpty }.joined(separator: "&")
-        let target = relative.isEmpty ? String(basePath) : joined + relative
-        return queries.isEmpty ? target : "\(target)?\(queries)"
+        let target = relative.isEmpty ? String(basePath) : joined + URLText.escaped(relative)
+        return queries.isEmpty ? target : "\(target)?\(URLText.escaped(queries))"
     }
 
     private static func split(_ url: String) -> (path: Substring, query: Substring) {

@@ -198,7 +198,8 @@ struct ProxyTarget: Equatable {
         if !path.isEmpty || prefix.isEmpty { path = "/" + path }
         let baseQuery = rest.firstIndex(of: "?").map { rest[rest.index(after: $0)...].prefix { $0 != "#" } } ?? ""
         let queries = [String(baseQuery), query].filter { !$0.isEmpty }.joined(separator: "&")
-        url = (isSecure ? "https://" : "http://") + authority + prefix + path + (queries.isEmpty ? "" : "?" + queries)
+        let target = String(prefix) + path + (queries.isEmpty ? "" : "?" + queries)
+        url = (isSecure ? "https://" : "http://") + authority + URLText.escaped(target)
         let bracket = authority.lastIndex(of: "]") ?? authority.startIndex
         let colon = authority[bracket...].lastIndex(of: ":")
         host = String(authority[..<(colon ?? authority.endIndex)].filter { $0 != "[" && $0 != "]" })
