@@ -104,8 +104,12 @@ struct PluginModel {
     }
 
     /// An object of `GET /api/plugins/errors`: Grafana's keys, and the facts and the remedy that ours has.
+    ///
+    /// A folder whose plugin.json says no id goes by its name. Nil for what is left out on purpose.
     static func refusal(_ refusal: PluginRefusal) -> JSONValue? {
-        guard let code = refusal.grafanaErrorCode, let id = refusal.pluginID else { return nil }
+        guard refusal.isFault else { return nil }
+        let code = refusal.grafanaErrorCode ?? refusal.code.rawValue
+        let id = refusal.pluginID ?? refusal.folder.split(separator: "/").last.map(String.init) ?? ""
         return [
             "errorCode": .string(code), "pluginId": .string(id), "message": .string(refusal.message),
             "code": .string(refusal.code.rawValue), "found": .string(refusal.found),
