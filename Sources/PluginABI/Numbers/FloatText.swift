@@ -28,6 +28,9 @@ public enum FloatText {
             DecimalDigits.write(whole, count: count, to: position)
             return position + count - start
         }
+        if let thousandths = thousandths(value.magnitude) {
+            return write(thousandths: thousandths, at: position) - start
+        }
         let decimal = ShortestDecimal(significand: significand, biasedExponent: exponent)
         return layOut(decimal, at: position) - start
     }
@@ -61,6 +64,36 @@ public enum FloatText {
         guard shift >= 0 && shift < bits else { return nil }
         let whole = significand &>> UInt64(truncatingIfNeeded: shift)
         return whole &<< UInt64(truncatingIfNeeded: shift) == significand ? whole : nil
+    }
+
+    /// The value in thousandths, if it is a decimal of at most 15 digits of which three or fewer follow the point.
+    ///
+    /// The quotient of two exact numbers is the closest to the decimal, so that the decimal reads back as the value; and
+    /// as no two decimals of at most 15 digits are the same number, none shorter does.
+    @inline(__always)
+    private static func thousandths(_ value: Double) -> UInt64? {
+        let scaled = value * 1000
+        guard scaled < 1e15 else { return nil }
+        let whole = UInt64(scaled + 0.5)
+        return Double(whole) / 1000 == value ? whole : nil
+    }
+
+    /// Writes a number of thousandths, of which not all are whole, and returns the end.
+    @inline(__always)
+    private static func write(
+        thousandths: UInt64, at start: UnsafeMutablePointer<UInt8>
+    ) -> UnsafeMutablePointer<UInt8> {
+        let whole = thousandths / 1000
+        let rest = thousandths &- whole &* 1000
+        let count = DecimalDigits.count(whole)
+        DecimalDigits.write(whole, count: count, to: start)
+        let point = start + count
+        // The last three of the eight digits, and the point in the place of the one before them.
+        let text = DecimalDigits.text(ofEight: rest) &>> 32 & 0xFFFF_FF00 | 0x2E
+        UnsafeMutableRawPointer(point).storeBytes(
+            of: UInt32(truncatingIfNeeded: text).littleEndian, as: UInt32.self)
+        let zeros = (rest % 10 == 0 ? 1 : 0) &+ (rest % 100 == 0 ? 1 : 0)
+        return point + (4 &- zeros)
     }
 
     private static func writeSpecial(
