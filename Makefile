@@ -37,6 +37,11 @@ test: deps examples
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build $(TEST_OPTIONS)
 
+## soak: let 500 clients ask for a minute while plugins are reloaded
+soak: deps
+	$(SWIFT) build --build-tests
+	LONG=1 $(SWIFT) test --skip-build --disable-xctest --filter EndToEndTests.EndToEnd/LoadTests
+
 ## lint: check the format of Swift sources, and that each header compiles alone as C11 and C++17
 lint:
 	$(SWIFT) format lint --strict -r $(SWIFT_SOURCES)
@@ -100,4 +105,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: deps build run test lint format abi-check examples bench test-asan test-tsan fuzz install clean help
+.PHONY: deps build run test soak lint format abi-check examples bench test-asan test-tsan fuzz install clean help

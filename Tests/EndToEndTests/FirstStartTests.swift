@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import PluginABI
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// A server on an empty folder, and its second start.
+    struct FirstStartTests {}
+}
+
+extension EndToEnd.FirstStartTests {
+    @Test func aNewServerIsReadyAndItsDemoAnswers() async throws {
+        try await GrafanaHome.withServer { server, _ in
+            for path in ["/livez", "/readyz", "/healthz"] {
+                #expect(try server.get(path, user: nil).text == "Ok", "\(path)")
+            }
+            let health = try server.get("/api/health", user: nil).json
+            #expect(health["database"]?.string == "ok" && health["version"]?.string == "12.4.0")
+
+            let answer = try server.query(
+                "demo", ["scenarioId": "random_walk", "intervalMs": 1000, "maxDataPoints": 10])
+
+            #expect(answer.status == 200)
+            #expect(answer.frames.count == 1 && (answer.frames.first?.values(1).count ?? 0) > 9)
+            #expect(try server.get("/api/datasources/uid/demo/health").json["message"] == "Data source is working")
+        }
+    }
+
+    @Test func peopleSignInAndAreAskedForANewPassword() async throws {
+        try await GrafanaHome.withServer { server, _ in
+            let wrong = try server.send("POST", "/login", ["user": "admin", "password": "wrong"], user: nil)
+            let login = try server.send("POST", "/login", ["user": "admin", "password": "admin"], user: nil)
+            let cookie = cookies(login)
+            let me = try server.get("/api/user", headers: ["Cookie": cookie], user: nil)
+
+            #expect(wrong.status == 401 && login.message == "Logged in")
+            #expect(me.json["login"]?.string == "admin")
+            #expect(try server.get("/api/user").status == 200)
+            #expect(try server.get("/api/user", user: nil).status == 401)
+            #expect(try server.get("/api/user", user: "admin:other").status == 401)
+
+            let form = LoopbackConnection.request(
+                "POST", "/login", headers: ["Content-Type": "application/x-www-form-urlencoded"],
+                body: Array("user=admin&password=admin".utf8))
+            let page = try LoopbackConnection(port: server.port).exchange(form)
+            #expect(page.status == 302 && page.values(of: "location") == ["/profile/password"])
+            let start = try server.get("/", headers: ["Cookie": cookie, "Accept": "text/html"], user: nil)
+            #expect(start.status == 200 && start.text.contains("/profile/password"))
+        }
+    }
+
+    @Test func theSecondStartFindsEverything() async throws {
+        try await GrafanaHome.use { home in
+            let first = try await home.start()
+            defer { first.program.end() }
+            let login = try first.send("POST", "/login", ["user": "admin", "password": "admin"], user: nil)
+            try first.addDataSource("mine", type: "testdata", ["secureJsonData": ["key": "s3cret"]])
+            #expect(try first.send("DELETE", "/api/datasources/uid/demo").status == 200)
+            let change = try first.send(
+                "PUT", "/api/user/password", ["oldPassword": "admin", "newPassword": "better"])
+            #expect(change.status == 200)
+            // Whoever changes the password gets a new session with it.
+            let cookie = cookies(try first.send("POST", "/login", ["user": "admin", "password": "better"], user: nil))
+            #expect(try await first.stop() == 0)
+            #expect(login.status == 200)
+
+            let second = try await home.start()
+            defer { second.program.end() }
+
+            #expect(try second.get("/api/user", user: "admin:admin").status == 401)
+            #expect(try second.get("/api/user", headers: ["Cookie": cookie], user: nil).status == 200)
+            let sources = try second.get("/api/datasources", user: "admin:better").json.array ?? []
+            #expect(sources.map { $0["uid"]?.string } == ["mine"])
+            let mine = try second.get("/api/datasources/uid/mine", user: "admin:better")
+            #expect(mine.json["secureJsonFields"] == ["key": true] && !mine.text.contains("s3cret"))
+            #expect(!first.log.contains("s3cret") && !second.log.contains("s3cret"))
+        }
+    }
+
+    private func cookies(_ answer: HTTPAnswer) -> String {
+        answer.values(of: "set-cookie").compactMap { $0.split(separator: ";").first }.joined(separator: "; ")
+    }
+}

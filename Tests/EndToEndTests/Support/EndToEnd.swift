@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+import Dispatch
+import Testing
+
+/// Tests of the built programs, from outside: one at a time, since each starts servers.
+@Suite(.serialized, .onThreadsOfTheirOwn, .timeLimit(.minutes(5)))
+enum EndToEnd {}
+
+/// Runs tests on threads that may block, so that blocking sockets keep nobody else waiting.
+struct OwnThreads: TestTrait, SuiteTrait, TestScoping {
+    var isRecursive: Bool { true }
+
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+    ) async throws {
+        try await withTaskExecutorPreference(BlockingExecutor.shared) { try await function() }
+    }
+}
+
+extension Trait where Self == OwnThreads {
+    static var onThreadsOfTheirOwn: Self { OwnThreads() }
+}
+
+private final class BlockingExecutor: TaskExecutor {
+    static let shared = BlockingExecutor()
+    private let queue = DispatchQueue(label: "end-to-end", attributes: .concurrent)
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+/// Waits until something that a program does has happened.
+///
+/// Records an issue when that takes longer than `seconds`.
+func eventually(
+    _ what: String, within seconds: Int = 30, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+) async throws {
+    let end = ContinuousClock.now + .seconds(seconds)
+    while ContinuousClock.now < end {
+        if try condition() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("\(what): not within \(seconds) s", sourceLocation: sourceLocation)
+}
