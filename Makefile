@@ -20,9 +20,13 @@ SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks examples Fuzz
 
 .DEFAULT_GOAL := build
 
-## deps: install the Debian packages and Python packages that are missing
+## deps: install the Debian packages that are missing
 deps:
 	@packaging/install-dependencies.sh
+
+# The Python packages that judge what we write; only tests need them.
+test-environment: deps
+	@packaging/make-test-environment.sh
 
 ## build: build the release programs into .build/release
 build:
@@ -33,7 +37,7 @@ run: deps build
 	$(RELEASE)/grafana server --homepath .
 
 ## test: build and run every test (FILTER=name: some of them)
-test: deps examples
+test: deps test-environment examples
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build $(TEST_OPTIONS)
 
@@ -76,15 +80,15 @@ example-swift/%:
 	@packaging/copy-plugin.sh examples/plugins/$* $(BUILD)/examples-swift/$*/release $(EXAMPLES)/$* $(GOARCH)
 
 ## bench: measure us and our peers side by side
-bench: deps build examples
+bench: deps test-environment build examples
 	Benchmarks/run.sh
 
 ## test-asan: run the tests under AddressSanitizer and LeakSanitizer
-test-asan: deps examples
+test-asan: deps test-environment examples
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize address --scratch-path .build-asan $(TEST_OPTIONS)
 
 ## test-tsan: run the tests under ThreadSanitizer
-test-tsan: deps examples
+test-tsan: deps test-environment examples
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize thread -Xlinker --export-dynamic --scratch-path .build-tsan \
 	    $(TEST_OPTIONS)
 
@@ -105,4 +109,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: deps build run test soak lint format abi-check examples bench test-asan test-tsan fuzz install clean help
+.PHONY: deps test-environment build run test soak lint format abi-check examples bench test-asan test-tsan fuzz install clean help

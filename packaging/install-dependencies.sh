@@ -55,16 +55,3 @@ fi
 
 command -v swift >/dev/null || fail "swift is not installed; install Swift 6.3 or later (https://www.swift.org/install/linux) \
 and put its bin folder into PATH"
-
-venv=.build/test-venv
-if [ "$venv/installed" -nt packaging/test-requirements.txt ] && [ -x "$venv/bin/python" ]; then
-    say "the Python environment of the tests is there"
-else
-    say "making $venv with what packaging/test-requirements.txt names"
-    python=/usr/bin/python3
-    [ -x "$python" ] || python=python3
-    mkdir -p .build
-    "$python" -m venv --clear "$venv"
-    "$venv/bin/python" -m pip --quiet --disable-pip-version-check install -r packaging/test-requirements.txt
-    touch "$venv/installed"
-fi
