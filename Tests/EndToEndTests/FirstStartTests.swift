@@ -26,6 +26,19 @@ extension EndToEnd.FirstStartTests {
         }
     }
 
+    /// A body behind the head of an answer to HEAD would be read as the next answer of the connection.
+    @Test func headIsAnsweredWithoutABody() async throws {
+        try await GrafanaHome.withServer { server, _ in
+            let connection = try LoopbackConnection(port: server.port)
+            for path in ["/api/health", "/livez", "/login", "/api/user", "/metrics"] {
+                let head = try connection.exchange(GrafanaServer.request("HEAD", path))
+                let next = try connection.exchange(GrafanaServer.request("GET", "/livez"))
+
+                #expect(head.status == 200 && next.text == "Ok", "\(path)")
+            }
+        }
+    }
+
     @Test func peopleSignInAndAreAskedForANewPassword() async throws {
         try await GrafanaHome.withServer { server, _ in
             let wrong = try server.send("POST", "/login", ["user": "admin", "password": "wrong"], user: nil)

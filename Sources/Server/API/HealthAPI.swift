@@ -38,7 +38,6 @@ struct HealthAPI: Sendable {
 
     func addRoutes(to router: some RouterMethods<APIContext>) {
         router.get("api/health", use: health)
-        router.head("api/health", use: health)
         router.get("healthz") { _, _ in Response.text("Ok") }
         router.get("livez") { _, _ in Response.text("Ok") }
         router.get("readyz", use: ready)
