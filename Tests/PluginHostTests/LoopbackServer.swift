@@ -3,7 +3,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// An HTTP server that answers every request with three million bytes and the X-Probe header it was sent.
+/// An HTTP server that answers with three million bytes and the X-Probe header it was sent; `/redirect?to=URL` redirects.
 final class LoopbackServer: Sendable {
     private let channel: any Channel
     let url: String
@@ -30,12 +30,20 @@ final class LoopbackServer: Sendable {
         typealias InboundIn = HTTPServerRequestPart
         typealias OutboundOut = HTTPServerResponsePart
         private var probe = ""
+        private var target: String?
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             switch unwrapInboundIn(data) {
-            case .head(let head): probe = head.headers.first(name: "X-Probe") ?? ""
+            case .head(let head):
+                probe = head.headers.first(name: "X-Probe") ?? ""
+                target = head.uri.hasPrefix("/redirect?to=") ? String(head.uri.dropFirst(13)) : nil
             case .body: break
             case .end:
+                if let target {
+                    let headers: HTTPHeaders = ["Location": target, "Content-Length": "0"]
+                    context.write(wrapOutboundOut(.head(.init(version: .http1_1, status: .found, headers: headers))), promise: nil)
+                    return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+                }
                 let headers: HTTPHeaders = ["Content-Length": "3000000", "X-Probe": probe]
                 context.write(
                     wrapOutboundOut(.head(.init(version: .http1_1, status: .ok, headers: headers))), promise: nil)

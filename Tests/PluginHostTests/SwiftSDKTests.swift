@@ -182,6 +182,23 @@ struct SwiftSDKTests {
         }
     }
 
+    @Test func secretsDoNotFollowARedirectionToAnotherServer() async throws {
+        let server = try await LoopbackServer.start()
+        let other = try await LoopbackServer.start()
+        defer {
+            server.stop()
+            other.stop()
+        }
+        try await TestPlatform.run { test in
+            let same = try await ask(test, #"{"try":"http","path":"/redirect?to=/big"}"#, url: server.url)
+            let foreign = try await ask(
+                test, #"{"try":"http","path":"/redirect?to=\#(other.url)/big"}"#, url: server.url)
+
+            #expect(text(same) == "200 3000000 ")
+            #expect(text(foreign) == "302 0 ")
+        }
+    }
+
     @Test func theHostSendsRequestsWithTheSourcesCredentials() async throws {
         let server = try await LoopbackServer.start()
         defer { server.stop() }

@@ -441,7 +441,7 @@ typedef struct gf_head {
  * Credit: GF_AGAIN from schema, batch or bytes means "taken, and the window is full now": emit nothing more until
  * wait_ready answers GF_OK or GF_EVENT_CREDIT comes (GF-R-015). What comes meanwhile is taken up to a hard bound of
  * four windows, past which the call fails with GF_LIMIT.
- * Thread: [any-thread] [no-block] [no-reenter] except wait_ready. */
+ * Thread: [any-thread] [no-block] [no-reenter] except wait_ready and complete. */
 typedef struct gf_sink {
     uint32_t struct_size;
     uint32_t reserved;
@@ -474,7 +474,7 @@ typedef struct gf_sink {
     gf_status (*wait_ready)(const gf_host_t *host, gf_call_t *call, gf_time timeout);
 
     /* Ends the call: exactly once, nothing is emitted after it. GF_OK, or the failing status whose text error_set
-     * gave. */
+     * gave. release may come before it returns: hold no lock that release takes. */
     gf_status (*complete)(const gf_host_t *host, gf_call_t *call, gf_status status);
 } gf_sink_t;
 

@@ -77,8 +77,14 @@ final class PluginRuntime: @unchecked Sendable {
         if neverBlocks {
             if let lane { lane.run(work) } else { work() }
         } else {
-            pool.submit { if let lane { lane.run(work) } else { work() } }
+            invokeLater(on: instance, work)
         }
+    }
+
+    /// Runs a function of the plugin on its pool, alone in the lane of the instance if it has one.
+    func invokeLater(on instance: PluginInstance, _ work: @escaping @Sendable () -> Void) {
+        let lane = instance.lane
+        pool.submit { if let lane { lane.run(work) } else { work() } }
     }
 
     /// Runs a function of the library itself: open, create, close.

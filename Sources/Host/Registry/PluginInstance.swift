@@ -82,7 +82,7 @@ final class PluginInstance: @unchecked Sendable {
         }
         guard isFirst else { return }
         for stream in streams { stream.cancel(.instanceReplaced) }
-        runtime.invoke(on: self) { [self] in
+        runtime.invokeLater(on: self) { [self] in
             api.drain?(pointer)
             userLeft()
         }
@@ -96,7 +96,8 @@ final class PluginInstance: @unchecked Sendable {
             return true
         }
         guard destroys else { return }
-        runtime.invoke(on: self) { [self] in
+        // Never from within a function that the plugin is calling: it may hold a lock, or be the thread that destroy joins.
+        runtime.invokeLater(on: self) { [self] in
             api.destroy?(pointer)
             runtime.services.configurations.remove(config)
             onDestroyed(self)

@@ -119,6 +119,7 @@ extension PluginPlatform {
     /// Waits for an instance of the data source and keeps it from ending until `unreserve`.
     func reserve(_ source: DataSourceConfiguration, feature: String) async throws -> PluginInstance {
         let pluginID = source.settings.pluginID
+        var refusedBy: PluginGeneration?
         while true {
             guard let entry = registry[pluginID] else {
                 throw PluginError(
@@ -133,8 +134,12 @@ extension PluginPlatform {
             guard generation.library.has(extension: feature) else {
                 throw PluginError(.unsupported, "plugin '\(pluginID)' does not have \(feature)", source: .host)
             }
-            // nil: the generation was replaced just now; its successor is registered already.
             if let instance = try await generation.reserveInstance(for: source) { return instance }
+            // The generation was replaced just now and its successor is registered, unless the server shuts down.
+            guard generation !== refusedBy else {
+                throw PluginError(.state, "plugin '\(pluginID)' is shutting down", source: .host)
+            }
+            refusedBy = generation
         }
     }
 

@@ -36,7 +36,8 @@ public final class PluginPlatform: Service {
         pipeline = LoadingPipeline(settings: configuration.loading, verifier: verifier, logger: logger)
         let eventLoops = MultiThreadedEventLoopGroup.singleton
         var http = AsyncHTTPClient.HTTPClient.Configuration()
-        http.redirectConfiguration = .follow(max: 5, allowCycles: false)
+        // HTTPRedirect follows those that stay on their server.
+        http.redirectConfiguration = .disallow
         http.timeout.connect = .nanoseconds(configuration.http.dialTimeout.nanoseconds)
         http.connectionPool.idleTimeout = .nanoseconds(configuration.http.idleTimeout.nanoseconds)
         http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = configuration.http.maxConnectionsPerHost

@@ -10,7 +10,7 @@ internal import Synchronization
 
 /// One request that a plugin made: what has arrived of its answer and not been read.
 ///
-/// Safety: `id` is written once, before the request starts; `keptHead` and `keptError` are written once under the lock and
+/// Safety: `id`, `isWanted` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are written once under the lock and
 /// only read through pointers that live as long as the object.
 final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Sendable {
     typealias Response = Void
@@ -28,6 +28,10 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
         var task: AsyncHTTPClient.HTTPClient.Task<Void>?
         var isClosed = false
         var origin = ""
+        /// The request that runs, and the one that follows when its answer has ended.
+        var request: AsyncHTTPClient.HTTPClient.Request?
+        var redirect: AsyncHTTPClient.HTTPClient.Request?
+        var redirects = 0
     }
 
     enum Chunk {
@@ -39,19 +43,33 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
     private static let highWater = 1 << 20
 
     var id: UInt64 = 0
+    /// Whether the call that the request belongs to still wants an answer.
+    var isWanted: @Sendable () -> Bool = { true }
     private let maxBytes: Int64
     private let wake: @Sendable (UInt64) -> Void
     private let state = Mutex(State())
+    private let client: AsyncHTTPClient.HTTPClient
+    private var deadline = NIODeadline.distantFuture
     private var keptHead: HeadMemory?
     private var keptError: ErrorMemory?
 
-    init(maxBytes: Int64, wake: @escaping @Sendable (UInt64) -> Void) {
+    init(maxBytes: Int64, client: AsyncHTTPClient.HTTPClient, wake: @escaping @Sendable (UInt64) -> Void) {
         self.maxBytes = maxBytes
+        self.client = client
         self.wake = wake
     }
 
-    func start(_ request: AsyncHTTPClient.HTTPClient.Request, with client: AsyncHTTPClient.HTTPClient, deadline: NIODeadline) {
-        state.withLock { $0.origin = "\(request.scheme)://\(request.host):\(request.port)" }
+    func start(_ request: AsyncHTTPClient.HTTPClient.Request, deadline: NIODeadline) {
+        self.deadline = deadline
+        run(request)
+    }
+
+    private func run(_ request: AsyncHTTPClient.HTTPClient.Request) {
+        state.withLock { state in
+            state.origin = "\(request.scheme)://\(request.host):\(request.port)"
+            state.request = request
+            state.redirect = nil
+        }
         let task = client.execute(request: request, delegate: self, deadline: deadline)
         let isClosed = state.withLock { state in
             state.task = task
@@ -130,7 +148,12 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
     // MARK: The server's side, on an event loop
 
     func didReceiveHead(task: AsyncHTTPClient.HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
-        event { $0.head = head }
+        event { state in
+            if let request = state.request, state.redirects < HTTPRedirect.maxSteps {
+                state.redirect = HTTPRedirect.next(after: head, to: request)
+            }
+            if state.redirect == nil { state.head = head } else { state.redirects += 1 }
+        }
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
@@ -139,7 +162,7 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
         var waits = false
         var isTooLarge = false
         event { state in
-            guard !state.isClosed, state.error == nil, buffer.readableBytes > 0 else { return }
+            guard !state.isClosed, state.error == nil, state.redirect == nil, buffer.readableBytes > 0 else { return }
             state.received += Int64(buffer.readableBytes)
             guard state.received <= maxBytes else {
                 isTooLarge = true
@@ -161,6 +184,8 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
     }
 
     func didFinishRequest(task: AsyncHTTPClient.HTTPClient.Task<Void>) throws {
+        let (next, isClosed) = state.withLock { ($0.redirect, $0.isClosed) }
+        if let next, !isClosed { return run(next) }
         event { $0.isFinished = true }
     }
 

@@ -18,8 +18,10 @@ enum HTTPService {
             return HTTPService.begin(request, call, runtime, requestOut)
         }
         table.head = { host, request, headOut in
-            guard let exchange = PluginRuntime.from(host)?.exchanges[request], let headOut else { return GF_STATE }
-            return exchange.head(into: headOut)
+            guard let runtime = PluginRuntime.from(host), let exchange = runtime.exchanges[request], let headOut else {
+                return GF_STATE
+            }
+            return runtime.answer(of: exchange) { exchange.head(into: headOut) }
         }
         table.read = { host, request, chunkOut, lengthOut in
             chunkOut?.pointee = gf_buffer()
@@ -27,14 +29,20 @@ enum HTTPService {
             guard let runtime = PluginRuntime.from(host), let exchange = runtime.exchanges[request], let chunkOut else {
                 return GF_STATE
             }
-            switch exchange.nextChunk() {
-            case .status(let status): return status
-            case .chunk(let buffer):
-                let memory = HostMemory(buffer)
-                let status = runtime.buffers.lend(memory, into: chunkOut)
-                if status == GF_OK { lengthOut?.pointee = UInt64(memory.capacity) }
-                return status
+            var chunk: ByteBuffer?
+            let status = runtime.answer(of: exchange) {
+                switch exchange.nextChunk() {
+                case .status(let status): return status
+                case .chunk(let buffer):
+                    chunk = buffer
+                    return GF_OK
+                }
             }
+            guard let chunk else { return status }
+            let memory = HostMemory(chunk)
+            let lent = runtime.buffers.lend(memory, into: chunkOut)
+            if lent == GF_OK { lengthOut?.pointee = UInt64(memory.capacity) }
+            return lent
         }
         table.error = { host, request in PluginRuntime.from(host)?.exchanges[request]?.errorText ?? gf_str() }
         table.close = { host, request in PluginRuntime.from(host)?.exchanges.remove(request)?.endWithCall() }
@@ -49,8 +57,18 @@ enum HTTPService {
         let facts = runtime.calls?.withRunning(call) { state, _ in (state.deadline, state.bytesLeft) }
         guard let (deadline, bytesLeft) = facts else { return GF_STATE }
         let maxBytes = request.max_bytes == 0 ? bytesLeft : Int64(clamping: request.max_bytes)
-        let exchange = HTTPCall(maxBytes: maxBytes) { [weak calls = runtime.calls] source in
-            calls?.resume(index: index, generation: generation, event: GF_EVENT_HTTP, source: source)
+        let exchange = HTTPCall(maxBytes: maxBytes, client: runtime.services.http) { [weak runtime] source in
+            guard let runtime else { return }
+            if runtime.isBlocking {
+                runtime.creditGate.broadcast()
+            } else {
+                runtime.calls?.resume(index: index, generation: generation, event: GF_EVENT_HTTP, source: source)
+            }
+        }
+        exchange.isWanted = { [weak runtime] in
+            runtime?.calls?.withRunning(CallSlot.handle(index: index, generation: generation)) { state, _ in
+                state.cancelReason == nil
+            } ?? false
         }
         let id = runtime.exchanges.add(exchange)
         exchange.id = id
@@ -64,8 +82,7 @@ enum HTTPService {
             let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
             let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
             let timeout = min(outgoing.timeout.nanoseconds, remaining)
-            exchange.start(
-                outgoing.request, with: runtime.services.http, deadline: .now() + .nanoseconds(timeout))
+            exchange.start(outgoing.request, deadline: .now() + .nanoseconds(timeout))
             return GF_OK
         } catch let error as PluginError {
             exchange.fail(error)
@@ -74,6 +91,21 @@ enum HTTPService {
             exchange.fail(PluginError(.invalid, "\(error)"))
             return GF_INVALID
         }
+    }
+}
+
+extension PluginRuntime {
+    /// The answer of an exchange; a plugin that declared that it blocks waits here instead of being told AGAIN.
+    fileprivate func answer(of exchange: HTTPCall, _ ask: () -> gf_status) -> gf_status {
+        var status = ask()
+        while status == GF_AGAIN, isBlocking {
+            guard exchange.isWanted() else { return GF_CANCELLED }
+            creditGate.wait {
+                status = ask()
+                return status != GF_AGAIN
+            }
+        }
+        return status
     }
 }
 
