@@ -193,6 +193,9 @@ struct QueryAPITests {
                 if isReset { connection.reset() } else { connection.close() }
 
                 try await eventually { ProbeDataSource.cancellations.withLock { $0.contains(refID) } }
+                try await eventually {
+                    server.platform.plugins.allSatisfy { $0.id != "acme-probe-datasource" || $0.callsRunning == 0 }
+                }
             }
         }
     }

@@ -27,6 +27,8 @@ enum Composition {
         let logger = Logger(label: "grafana")
         for warning in settings.warnings { logger.warning("Setting is not used", metadata: ["reason": "\(warning)"]) }
 
+        // What does not fit is told before anything is made.
+        _ = try ServerOptions(settings: settings)
         let stores = try await openStores(settings)
         do {
             try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()

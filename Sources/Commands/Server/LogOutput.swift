@@ -117,7 +117,7 @@ struct LogLine {
     /// `logger=server t=… level=info msg="…" key=value`, as Grafana writes it.
     var text: String {
         var line = "logger=\(Self.quoted(logger)) t=\(time) level=\(levelName) msg=\(Self.quoted(message))"
-        for (key, value) in facts { line += " \(key)=\(Self.quoted(value))" }
+        for (key, value) in facts { line += " \(Self.name(key))=\(Self.quoted(value))" }
         return line + "\n"
     }
 
@@ -125,8 +125,14 @@ struct LogLine {
         var object: JSONObject = [
             "t": .string(time), "level": .string(levelName), "logger": .string(logger), "msg": .string(message),
         ]
-        for (key, value) in facts { object[key] = .string(value) }
+        for (key, value) in facts { object[Self.name(key)] = .string(value) }
         return JSONValue.object(object).encoded() + "\n"
+    }
+
+    /// The name of a fact: it cannot pass for a part of the line itself, nor break it.
+    private static func name(_ key: String) -> String {
+        let clean = String(key.map { $0.isLetter || $0.isNumber || "._-".contains($0) ? $0 : "_" })
+        return ["t", "level", "logger", "msg"].contains(clean) ? "fact.\(clean)" : clean
     }
 
     private var levelName: String { level == .warning ? "warn" : level.rawValue }

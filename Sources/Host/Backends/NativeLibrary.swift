@@ -65,7 +65,7 @@ final class NativeLibrary: @unchecked Sendable {
         let runtime = PluginRuntime(id: plugin.id, traits: traits, services: services)
         runtime.adoptCalls(calls)
         let described = Described(pointer: description)
-        let pointer = try await start(plugin, runtime) { handle, out in
+        let pointer = try await start(plugin, runtime, close: library.close) { handle, out in
             open(described.pointer, runtime.host, handle, out)
         }
         let native = NativeLibrary(
@@ -97,12 +97,14 @@ final class NativeLibrary: @unchecked Sendable {
 
     /// Runs `open` on a thread of the plugin, with a bound on its time.
     private static func start(
-        _ plugin: ValidatedPlugin, _ runtime: PluginRuntime,
+        _ plugin: ValidatedPlugin, _ runtime: PluginRuntime, close: (@convention(c) (OpaquePointer?) -> Void)?,
         _ body: @escaping @Sendable (OpaquePointer, UnsafeMutablePointer<OpaquePointer?>) -> gf_status
     ) async throws -> OpaquePointer {
         do {
-            return try await runtime.lifecycle(timeout: .seconds(30), body) { _ in }
+            return try await runtime.lifecycle(timeout: .seconds(30), body) { close?($0) }
         } catch {
+            if let calls = runtime.calls { runtime.watchdog.remove(calls) }
+            runtime.endThreads()
             throw PluginRefusal(
                 .startFailed, pluginID: plugin.id, folder: plugin.folder, found: "\(error)", expected: "open answers OK",
                 message: "it could not be opened", remedy: "see its log lines and mend its settings")
@@ -114,7 +116,7 @@ final class NativeLibrary: @unchecked Sendable {
             let metrics = adopt(UnsafeRawPointer(table).assumingMemoryBound(to: gf_metrics_ext.self)),
             let fault = runtime.metrics.declare(metrics)
         else { return }
-        runtime.misbehaved("its metrics are not counted: \(fault)", rule: "GF-R-060")
+        runtime.misbehaved("its metrics are not counted: \(fault)", rule: "GF-R-024")
     }
 
     // MARK: Instances

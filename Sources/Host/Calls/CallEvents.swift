@@ -26,23 +26,28 @@ public enum CallEvent: Sendable {
 public struct CallEvents: AsyncSequence, Sendable {
     public typealias Element = CallEvent
 
-    let queue: CallQueue
-
-    public func makeAsyncIterator() -> Iterator { Iterator(queue: queue) }
-
-    public final class Iterator: AsyncIteratorProtocol, Sendable {
-        private let queue: CallQueue
-
+    /// Cancels the call when nobody can read it any more.
+    fileprivate final class Reader: Sendable {
+        let queue: CallQueue
         init(queue: CallQueue) { self.queue = queue }
-
         deinit { queue.cancel() }
+    }
+
+    private let reader: Reader
+
+    init(queue: CallQueue) { reader = Reader(queue: queue) }
+
+    public func makeAsyncIterator() -> Iterator { Iterator(reader: reader) }
+
+    public struct Iterator: AsyncIteratorProtocol, Sendable {
+        fileprivate let reader: Reader
 
         /// The next step; nil after `completed`.
         public func next() async -> CallEvent? {
             await withTaskCancellationHandler {
-                await queue.next()
-            } onCancel: { [queue] in
-                queue.cancel()
+                await reader.queue.next()
+            } onCancel: {
+                reader.queue.cancel()
             }
         }
     }

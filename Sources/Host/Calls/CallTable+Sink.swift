@@ -20,32 +20,37 @@ extension CallTable {
         } catch {
             return reject(handle, "frame \(frame) of query '\(refID)': \(error)")
         }
-        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
-            state.frames[frame] = imported
-            return state.receiver
+        let receiver: any CallReceiver
+        switch admitEvent(handle) {
+        case .refuse(let status): return status
+        case .take(let taker, _): receiver = taker
         }
-        guard let receiver, let receiver else { return ended() }
+        _ = withRunning(handle) { state, _ in state.frames[frame] = imported }
         receiver.opened(frame: frame, refID: refID, schema: imported)
         return GF_OK
     }
 
     func batch(_ handle: OpaquePointer?, frame: UInt32, _ array: UnsafeMutablePointer<ArrowArray>?) -> gf_status {
         guard let array else { return GF_STATE }
-        guard let schema = withRunning(handle, { state, _ in state.frames[frame] }) else {
+        let known = withRunning(handle) { state, _ -> (schema: FrameSchema?, hold: InstanceHold?) in
+            (state.frames[frame], state.instance.map(InstanceHold.init))
+        }
+        guard let known else {
             release(array)
             return ended()
         }
-        guard let schema else {
+        guard let schema = known.schema else {
             release(array)
             return reject(handle, "rows came for frame \(frame), which has no schema")
         }
         let rows: DataFrame
         do {
-            rows = try schema.frame(batch: array, validation: .basic)
+            // The plugin's memory is released before its instance is destroyed (GF-R-014), however slow the reader is.
+            rows = try schema.frame(batch: array, validation: .basic, keeping: known.hold)
         } catch {
             return reject(handle, "frame \(frame): \(error)")
         }
-        let bytes = rows.byteCount
+        let bytes = rows.byteCount + Self.eventCost
         switch admit(handle, bytes: bytes, rows: rows.rowCount) {
         case .take(let receiver, let status):
             receiver.received(frame: frame, rows: rows, bytes: bytes)
@@ -99,7 +104,7 @@ extension CallTable {
 
     func notice(_ handle: OpaquePointer?, _ notice: UnsafePointer<gf_notice>?) -> gf_status {
         guard let notice = adopt(notice) else { return GF_STATE }
-        guard let receiver = withRunning(handle, { state, _ in state.receiver }), let receiver else { return ended() }
+        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
         let severity: Notice.Severity =
             switch notice.severity {
             case GF_SEVERITY_INFO: .info
@@ -114,7 +119,7 @@ extension CallTable {
     }
 
     func progress(_ handle: OpaquePointer?, fraction: Double, token: gf_bytes) -> gf_status {
-        guard let receiver = withRunning(handle, { state, _ in state.receiver }), let receiver else { return ended() }
+        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
         receiver.progressed(fraction, token: [UInt8](token))
         return GF_OK
     }
@@ -126,7 +131,7 @@ extension CallTable {
             let status = withRunning(handle) { state, _ -> gf_status in
                 if state.cancelReason != nil { return GF_CANCELLED }
                 if state.outstanding < state.limits.window { return GF_OK }
-                state.wantsCredit = !(timeout > 0 && isBlocking)
+                state.wantsCredit = true
                 return GF_AGAIN
             }
             guard let status else { return ended() }
@@ -149,9 +154,30 @@ extension CallTable {
             return (state.receiver, failure)
         }
         guard let known else { return ended() }
-        if !refID.isEmpty { known.receiver?.failed(known.failure, refID: refID) }
+        guard !refID.isEmpty else { return GF_OK }
+        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
+        receiver.failed(known.failure, refID: refID)
         return GF_OK
     }
+
+    /// What an event costs beside its data, so that no number of small ones is free.
+    private static let eventCost = 256
+
+    /// Counts a schema, a notice, an error or a checkpoint against the bytes of the call.
+    private func admitEvent(_ handle: OpaquePointer?) -> Admission {
+        let admission = withRunning(handle) { state, _ -> Admission in
+            guard let receiver = state.receiver else { return .refuse(GF_STATE) }
+            guard state.bytesLeft >= Int64(Self.eventCost), state.frames.count < Self.maxFrames else {
+                return .refuse(spent(&state, "too many frames and remarks", "ask for less data"))
+            }
+            if state.limits.bytes != .max { state.bytesLeft -= Int64(Self.eventCost) }
+            return .take(receiver, GF_OK)
+        }
+        return admission ?? .refuse(ended())
+    }
+
+    /// The frames that one call may have open.
+    private static let maxFrames = 1 << 20
 
     /// Counts a part of a result against the call's limits.
     private func admit(_ handle: OpaquePointer?, bytes: Int, rows: Int) -> Admission {
@@ -172,7 +198,9 @@ extension CallTable {
             state.bytesLeft -= Int64(bytes)
             state.rowsLeft -= Int64(rows)
             state.outstanding += bytes
-            return .take(receiver, state.outstanding >= state.limits.window ? GF_AGAIN : GF_OK)
+            guard state.outstanding >= state.limits.window else { return .take(receiver, GF_OK) }
+            state.wantsCredit = true
+            return .take(receiver, GF_AGAIN)
         }
         return admission ?? .refuse(ended())
     }
@@ -189,7 +217,7 @@ extension CallTable {
                 .badData, "plugin '\(runtime.id)' sent a result that cannot be used: \(message)", source: .plugin)
         }
         if known == nil { return ended() }
-        runtime.misbehaved(message, rule: "GF-R-040")
+        runtime.misbehaved(message, rule: "GF-R-016")
         return GF_BAD_DATA
     }
 
@@ -202,4 +230,17 @@ extension CallTable {
         array.pointee.release?(array)
         array.pointee.release = nil
     }
+}
+
+/// Keeps an instance from being destroyed while the host still has memory of it.
+final class InstanceHold: Sendable {
+    private let instance: PluginInstance
+
+    /// The instance has a running call, which keeps it until here.
+    init(_ instance: PluginInstance) {
+        self.instance = instance
+        instance.hold()
+    }
+
+    deinit { instance.unreserve() }
 }

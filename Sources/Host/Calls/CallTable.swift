@@ -15,6 +15,11 @@ public struct CallTicket: Sendable {
         table.cancel(index: index, generation: generation, reason: reason)
     }
 
+    /// Whether the call has neither ended nor been given up.
+    var isRunning: Bool {
+        table.withRunning(CallSlot.handle(index: index, generation: generation)) { _, _ in true } ?? false
+    }
+
     /// Gives back room in the call's window; a plugin that waits for it goes on.
     public func consumed(bytes: Int) {
         table.consumed(bytes, index: index, generation: generation)
@@ -194,7 +199,9 @@ final class CallTable: Sendable {
         }
         switch outcome {
         case .delivered(let receiver, let error): receiver?.completed(error)
-        case .late: runtime.misbehaved("a call was completed after it had been given up", rule: "GF-R-011")
+        case .late:
+            runtime.counters.stuck.subtract(1, ordering: .relaxed)
+            runtime.misbehaved("a call was completed after it had been given up", rule: "GF-R-011")
         case .twice: return lateCompletion()
         }
         finishIfIdle(slot)
@@ -239,7 +246,7 @@ final class CallTable: Sendable {
         guard let slot = directory[index] else { return }
         enum Action {
             case nothing
-            case tell(PluginInstance, UnsafeMutableRawPointer?)
+            case tell(PluginInstance)
             case drop((any CallReceiver)?)
         }
         let now = MonotonicTime.now
@@ -257,22 +264,40 @@ final class CallTable: Sendable {
             state.abandonAt = now &+ state.limits.grace.nanoseconds
             slot.dueAt.store(state.abandonAt, ordering: .releasing)
             state.running += 1
-            return .tell(instance, state.pluginState)
+            return .tell(instance)
         }
         switch action {
         case .nothing: return
         case .drop(let receiver):
             receiver?.completed(reason)
             finishIfIdle(slot)
-        case .tell(let instance, let pluginState):
+        case .tell(let instance):
             runtime.watchdog.watch(slot.dueAt.load(ordering: .acquiring))
-            let state = PluginWord(pointer: pluginState)
-            runtime.control { [self] in
-                let handle = CallSlot.handle(index: index, generation: generation)
-                api.cancel?(instance.pointer, handle, state.pointer)
-                functionReturned(slot)
-            }
+            tellCancel(slot, generation: generation, instance)
         }
+    }
+
+    /// Calls `cancel` with the word that the plugin has set by then; the slot counts one running function for it.
+    private func tellCancel(_ slot: CallSlot, generation: UInt, _ instance: PluginInstance) {
+        runtime.control { [self] in
+            let handle = CallSlot.handle(index: slot.index, generation: generation)
+            let word = slot.state.withLock { PluginWord(pointer: $0.pluginState) }
+            api.cancel?(instance.pointer, handle, word.pointer)
+            functionReturned(slot)
+        }
+    }
+
+    /// Stores the plugin's word for a call. A call that was cancelled before is told so again, now that it can be found.
+    func setState(_ handle: OpaquePointer?, _ word: UnsafeMutableRawPointer?) -> gf_status {
+        let known = withRunning(handle) { state, slot -> (again: PluginInstance?, slot: CallSlot, generation: UInt) in
+            let isLate = state.pluginState == nil && state.cancelReason != nil
+            state.pluginState = word
+            if isLate { state.running += 1 }
+            return (isLate ? state.instance : nil, slot, state.generation)
+        }
+        guard let known else { return GF_STATE }
+        if let instance = known.again { tellCancel(known.slot, generation: known.generation, instance) }
+        return GF_OK
     }
 
     /// Tells the plugin of an event, unless the call has ended.
@@ -303,8 +328,10 @@ final class CallTable: Sendable {
             state.wantsCredit = false
             return true
         }
-        if wakes {
+        guard wakes else { return }
+        if runtime.isBlocking {
             runtime.creditGate.broadcast()
+        } else {
             resume(index: index, generation: generation, event: GF_EVENT_CREDIT, source: 0)
         }
     }
@@ -325,7 +352,7 @@ final class CallTable: Sendable {
     private func due(_ slot: CallSlot, now: Int64) {
         enum Action {
             case cancel(UInt, Duration)
-            case abandon((any CallReceiver)?, PluginError, PluginInstance?)
+            case abandon((any CallReceiver)?, PluginError, PluginInstance?, [any CallResource])
             case nothing
         }
         let action = slot.state.withLock { state -> Action in
@@ -333,13 +360,15 @@ final class CallTable: Sendable {
                 slot.dueAt.store(.max, ordering: .releasing)
                 return .nothing
             }
-            if state.abandonAt <= now {
+            if state.abandonAt <= now || state.kind == GF_CALL_LIFECYCLE {
                 state.phase = .abandoned
                 slot.dueAt.store(.max, ordering: .releasing)
                 let receiver = state.receiver
                 state.receiver = nil
-                let reason = state.cancelReason ?? PluginError(.timeout, "the call was given up")
-                return .abandon(receiver, reason, state.instance)
+                let reason = state.cancelReason ?? PluginError(
+                    .timeout, "plugin '\(runtime.id)' did not answer in time and was given up", source: .limit)
+                defer { state.resources = [] }
+                return .abandon(receiver, reason, state.instance, state.resources)
             }
             guard state.deadline <= now, let time = state.limits.time else { return .nothing }
             return .cancel(state.generation, time)
@@ -351,7 +380,8 @@ final class CallTable: Sendable {
                 .timeout, "plugin '\(runtime.id)' did not answer within \(time); try a shorter time range or raise the limit",
                 source: .limit)
             cancel(index: slot.index, generation: generation, reason: reason)
-        case .abandon(let receiver, let reason, let instance):
+        case .abandon(let receiver, let reason, let instance, let resources):
+            for resource in resources { resource.endWithCall() }
             runtime.gaveUp(on: instance)
             receiver?.completed(reason)
         }

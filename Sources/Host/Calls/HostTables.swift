@@ -115,8 +115,7 @@ private func callTable() -> gf_call_host {
         return GF_OK
     }
     table.state_set = { host, call, state in
-        let isSet: Void? = PluginRuntime.from(host)?.calls?.withRunning(call) { slot, _ in slot.pluginState = state }
-        return isSet == nil ? GF_STATE : GF_OK
+        PluginRuntime.from(host)?.calls?.setState(call, state) ?? GF_STATE
     }
     table.read = { host, call, data, capacity, lengthOut in
         lengthOut?.pointee = 0

@@ -24,7 +24,8 @@ final class PluginRuntime: @unchecked Sendable {
     private(set) var calls: CallTable?
 
     private let neverBlocks: Bool
-    private let libraryLane: InvocationLane?
+    /// The lane of a plugin that declared GLOBAL.
+    private let libraryLane: Mutex<InvocationLane?>
     private let hasInstanceLanes: Bool
     private let pool: PluginThreadPool
     private let controlPool = PluginThreadPool(maxThreads: 1)
@@ -42,7 +43,7 @@ final class PluginRuntime: @unchecked Sendable {
         neverBlocks = traits.capabilities & GF_CAP_NEVER_BLOCKS != 0 && !isBlocking
         let isParallel = traits.concurrency == GF_CONCURRENCY_PARALLEL
         let isGlobal = traits.concurrency == GF_CONCURRENCY_GLOBAL
-        libraryLane = isGlobal ? InvocationLane() : nil
+        libraryLane = Mutex(isGlobal ? InvocationLane() : nil)
         hasInstanceLanes = !isParallel && !isGlobal
         isInline = neverBlocks && isParallel
         let threads = isGlobal ? 1 : isParallel && traits.max_parallel > 0 ? Int(min(traits.max_parallel, 256)) : 16
@@ -69,7 +70,7 @@ final class PluginRuntime: @unchecked Sendable {
 
     // MARK: Threads
 
-    func makeInstanceLane() -> InvocationLane? { hasInstanceLanes ? InvocationLane() : libraryLane }
+    func makeInstanceLane() -> InvocationLane? { hasInstanceLanes ? InvocationLane() : libraryLane.withLock { $0 } }
 
     /// Runs a function of the plugin as its declaration asks: inline or on its pool, alone in its lane or beside others.
     func invoke(on instance: PluginInstance, _ work: @escaping @Sendable () -> Void) {
@@ -89,7 +90,8 @@ final class PluginRuntime: @unchecked Sendable {
 
     /// Runs a function of the library itself: open, create, close.
     func invokeOnLibrary(_ work: @escaping @Sendable () -> Void) {
-        pool.submit { [libraryLane] in if let libraryLane { libraryLane.run(work) } else { work() } }
+        let lane = libraryLane.withLock { $0 }
+        pool.submit { if let lane { lane.run(work) } else { work() } }
     }
 
     /// The library is closed: its threads end as soon as they have nothing to do.
@@ -104,9 +106,14 @@ final class PluginRuntime: @unchecked Sendable {
     /// A call was given up: whatever thread it holds is replaced, and so is its instance.
     func gaveUp(on instance: PluginInstance?) {
         counters.abandoned.add(1, ordering: .relaxed)
+        if instance != nil { counters.stuck.add(1, ordering: .relaxed) }
+        libraryLane.withLock { lane in
+            // The stuck call holds the lane of the whole library: what comes next gets another.
+            if lane != nil { lane = InvocationLane() }
+        }
         pool.replaceStuckThread()
         instance?.retire()
-        misbehaved("a call was not completed in time after it was cancelled and has been given up", rule: "GF-R-016")
+        misbehaved("a call was not completed in time after it was cancelled and has been given up", rule: "GF-R-018")
     }
 
     // MARK: Words
@@ -182,6 +189,9 @@ private struct LogBudget {
 final class CallCounters: Sendable {
     let running = Atomic<Int>(0)
     let total = Atomic<Int>(0)
+    /// Calls that were given up, ever.
     let abandoned = Atomic<Int>(0)
+    /// Those of them that have not completed since.
+    let stuck = Atomic<Int>(0)
     let misbehaviours = Atomic<Int>(0)
 }

@@ -103,5 +103,5 @@ extension PluginRefusal.Code {
     ]
 
     /// The codes of plugins that are left out on purpose: nothing is broken, and Grafana lists no error for them.
-    static let quiet: Set<Self> = [typeNotPermitted, duplicateID, disabled, loadedAsExternal]
+    static let quiet: Set<Self> = [typeNotPermitted, disabled, loadedAsExternal]
 }

@@ -6,9 +6,17 @@ internal import Synchronization
 /// One loaded version of a plugin with its instances. A reload makes a new generation beside the old one, which ends when
 /// its last call has.
 final class PluginGeneration: Sendable {
+    /// A data source: its row and its uid, so that a uid that goes to another source never finds the first one's instance.
     struct Key: Hashable, Sendable {
         var orgID: Int64
+        var id: Int64
         var uid: String
+
+        init(_ settings: DataSourceInstanceSettings) {
+            orgID = settings.orgID
+            id = settings.id
+            uid = settings.uid
+        }
     }
 
     private enum Entry {
@@ -22,6 +30,8 @@ final class PluginGeneration: Sendable {
         var alive = 0
         var isDraining = false
         var isClosed = false
+        /// Sources that were deleted while their instance was being made.
+        var forgotten: Set<Key> = []
         /// What the instances of the generation before saved, for those that follow them.
         var handedOver: [Key: [UInt8]]
     }
@@ -49,7 +59,7 @@ final class PluginGeneration: Sendable {
             case create(replacing: PluginInstance?)
             case refuse
         }
-        let key = Key(orgID: configuration.settings.orgID, uid: configuration.settings.uid)
+        let key = Key(configuration.settings)
         while true {
             let step = state.withLock { state -> Step in
                 if state.isDraining { return .refuse }
@@ -97,13 +107,14 @@ final class PluginGeneration: Sendable {
             if let saved = state.withLock({ $0.handedOver.removeValue(forKey: key) }) {
                 await StateHandOver.load(saved, into: instance)
             }
-            _ = instance.reserve()
-            let (waiters, isDraining) = state.withLock { state in
+            instance.hold()
+            let (waiters, isOver) = state.withLock { state in
                 let waiters = Self.waiters(of: state.entries[key])
-                state.entries[key] = state.isDraining ? nil : .ready(instance, version: configuration.version)
-                return (waiters, state.isDraining)
+                let isOver = state.forgotten.remove(key) != nil || state.isDraining
+                state.entries[key] = isOver ? nil : .ready(instance, version: configuration.version)
+                return (waiters, isOver)
             }
-            if isDraining { instance.retire() }
+            if isOver { instance.retire() }
             for waiter in waiters { waiter.resume(returning: nil) }
             return instance
         } catch {
@@ -111,6 +122,7 @@ final class PluginGeneration: Sendable {
             let waiters = state.withLock { state in
                 let waiters = Self.waiters(of: state.entries[key])
                 state.entries[key] = nil
+                state.forgotten.remove(key)
                 return waiters
             }
             instanceEnded()
@@ -141,21 +153,27 @@ final class PluginGeneration: Sendable {
         return saved
     }
 
-    /// Forgets the instance of a data source that was deleted.
+    /// Forgets the instances of a data source that was deleted or renamed; one that is being made is forgotten when it is.
     func retireInstance(orgID: Int64, uid: String) {
-        let instance = state.withLock { state -> PluginInstance? in
-            guard case .ready(let instance, _)? = state.entries.removeValue(forKey: Key(orgID: orgID, uid: uid)) else {
-                return nil
+        let instances = state.withLock { state -> [PluginInstance] in
+            var retired: [PluginInstance] = []
+            for (key, entry) in state.entries where key.orgID == orgID && key.uid == uid {
+                switch entry {
+                case .creating: state.forgotten.insert(key)
+                case .ready(let instance, _):
+                    state.entries[key] = nil
+                    retired.append(instance)
+                }
             }
-            return instance
+            return retired
         }
-        instance?.retire()
+        for instance in instances { instance.retire() }
     }
 
     /// No new calls: running ones go on, and the last to leave closes the library.
     func drain() {
-        let instances = state.withLock { state -> [PluginInstance] in
-            guard !state.isDraining else { return [] }
+        let instances = state.withLock { state -> [PluginInstance]? in
+            guard !state.isDraining else { return nil }
             state.isDraining = true
             // Counts as alive until all are retired, so that the first to end does not close the library.
             state.alive += 1
@@ -167,6 +185,7 @@ final class PluginGeneration: Sendable {
             }
             return instances
         }
+        guard let instances else { return }
         for instance in instances { instance.retire() }
         instanceEnded()
     }
@@ -175,7 +194,7 @@ final class PluginGeneration: Sendable {
     var isBusy: Bool {
         let counters = library.runtime.counters
         let running = counters.running.load(ordering: .relaxed)
-        return running > counters.abandoned.load(ordering: .relaxed) || (running == 0 && !state.withLock { $0.isClosed })
+        return running > counters.stuck.load(ordering: .relaxed) || (running == 0 && !state.withLock { $0.isClosed })
     }
 
     private func instanceEnded() {

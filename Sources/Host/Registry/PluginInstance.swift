@@ -45,7 +45,10 @@ final class PluginInstance: @unchecked Sendable {
         }
     }
 
-    /// Gives a reservation back.
+    /// Keeps the instance, also a retired one, on behalf of a running call.
+    func hold() { state.withLock { $0.users += 1 } }
+
+    /// Gives a reservation or a hold back.
     func unreserve() { userLeft() }
 
     func callBegan() {
@@ -59,17 +62,16 @@ final class PluginInstance: @unchecked Sendable {
         userLeft()
     }
 
-    /// Remembers a call that only ends by being cancelled. Returns its number for `forget`.
-    func remember(stream ticket: CallTicket) -> UInt64? {
+    /// Remembers a call that only ends by being cancelled; false when the instance is retired already.
+    func remember(stream ticket: CallTicket) -> Bool {
         state.withLock { state in
-            guard !state.isRetired else { return nil }
+            guard !state.isRetired else { return false }
+            state.streams = state.streams.filter { $0.value.isRunning }
             state.nextStream += 1
             state.streams[state.nextStream] = ticket
-            return state.nextStream
+            return true
         }
     }
-
-    func forget(stream number: UInt64) { state.withLock { $0.streams[number] = nil } }
 
     /// No new calls: running ones go on, streams are asked to move, and the last to leave destroys.
     func retire() {

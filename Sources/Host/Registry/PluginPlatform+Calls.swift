@@ -72,7 +72,8 @@ extension PluginPlatform {
         return SubscribeAnswer(status: status, frame: answer.frame, bytes: answer.bytes)
     }
 
-    /// Runs a channel of a data source until the reader stops, across reloads of the plugin and changes of the settings.
+    /// Runs a channel of a data source until the reader stops, or its instance is replaced: the last event is then an
+    /// error with the hint `instance-replaced`, and the caller starts it again with the last checkpoint.
     ///
     /// - Throws: the first error, before anything ran. Later ones come as the end of the events.
     public func runStream(
@@ -112,7 +113,7 @@ extension PluginPlatform {
                 kind: kind, request: request.pointer, memory: request, instance: instance, facts: facts, limits: limits,
                 input: input, receiver: queue))
         queue.attach(ticket)
-        if isStream, instance.remember(stream: ticket) == nil { ticket.cancel(.instanceReplaced) }
+        if isStream, !instance.remember(stream: ticket) { ticket.cancel(.instanceReplaced) }
         return CallEvents(queue: queue)
     }
 

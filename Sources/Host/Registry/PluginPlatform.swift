@@ -155,10 +155,20 @@ public final class PluginPlatform: Service {
     }
 
     /// Initialization and registration: opens the library, then lets it take the place of the generation before.
-    private func initialize(_ plugin: ValidatedPlugin, builtin: gf_entry_fn?) async throws {
+    ///
+    /// - Parameter isDisabled: whether it is switched off; nil: as before.
+    private func initialize(
+        _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, isDisabled: Bool? = nil
+    ) async throws {
+        if builtin == nil, plugin.image == nil, plugin.executable != nil {
+            throw PluginRefusal(
+                .backendMissing, pluginID: plugin.id, folder: plugin.folder, found: "an executable",
+                expected: "a library", message: "its backend is a program of its own, which this version does not run",
+                remedy: "install a plugin with a library, or wait for a version that runs backend processes")
+        }
         let old = registry[plugin.id]
         let number = (old?.number ?? 0) + 1
-        let isDisabled = old?.isDisabled ?? configuration.disabledIDs.contains(plugin.id)
+        let isDisabled = isDisabled ?? old?.isDisabled ?? configuration.disabledIDs.contains(plugin.id)
         var generation: PluginGeneration?
         if !isDisabled, builtin != nil || plugin.image != nil {
             let library = try await NativeLibrary.open(
@@ -173,7 +183,8 @@ public final class PluginPlatform: Service {
             "Plugin registered",
             metadata: [
                 "plugin.id": "\(plugin.id)", "plugin.version": "\(plugin.descriptor.info.version)",
-                "generation": "\(number)", "level": "\(generation?.library.level.name ?? "none")",
+                "plugin.generation": "\(number)",
+                "plugin.level": "\(generation?.library.level.name ?? "none")",
             ])
     }
 
@@ -194,7 +205,7 @@ public final class PluginPlatform: Service {
         }
     }
 
-    /// Switches a plugin on or off; running calls end first.
+    /// Switches a plugin on or off; running calls go on to their end.
     ///
     /// - Throws: ``PluginError`` `.notFound`, or ``PluginRefusal`` when it cannot be loaded.
     public func setEnabled(_ isEnabled: Bool, id: String) async throws {
@@ -203,14 +214,15 @@ public final class PluginPlatform: Service {
                 throw PluginError(.notFound, "plugin '\(id)' is not installed", source: .host)
             }
             guard entry.isDisabled == isEnabled else { return }
-            entry.isDisabled = !isEnabled
-            let old = entry.generation
-            entry.generation = nil
-            _ = self.registry.register(entry)
-            old?.drain()
             if isEnabled {
                 let builtin = try self.builtinEntry(id: entry.plugin.id)
-                try await self.initialize(entry.plugin, builtin: builtin)
+                try await self.initialize(entry.plugin, builtin: builtin, isDisabled: false)
+            } else {
+                let old = entry.generation
+                entry.isDisabled = true
+                entry.generation = nil
+                _ = self.registry.register(entry)
+                old?.drain()
             }
         }
     }

@@ -21,7 +21,9 @@ struct OutgoingRequest {
             try Self.check(field.name, field.value)
             headers.add(name: field.name, value: field.value)
         }
-        if let source, message.flags & GF_HTTP_ANONYMOUS == 0 { try Self.addCredentials(of: source, to: &headers) }
+        if let source, message.flags & GF_HTTP_ANONYMOUS == 0, Self.origin(of: url) == Self.origin(of: source.settings.url) {
+            try Self.addCredentials(of: source, to: &headers)
+        }
         if !headers.contains(name: "User-Agent") { headers.add(name: "User-Agent", value: defaults.userAgent) }
 
         let body = [UInt8](message.body)
@@ -54,6 +56,14 @@ struct OutgoingRequest {
         return queries.isEmpty ? target : "\(target)?\(URLText.escaped(queries))"
     }
 
+    /// Scheme, host and port of a URL as they are written; a plugin's own URL gets credentials for the same ones only.
+    private static func origin(of url: String) -> String {
+        let address = url.contains("://") ? url : "http://" + url
+        // The scheme and the empty part between its slashes come first.
+        return address.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3)
+            .joined(separator: "/").prefix { $0 != "?" && $0 != "#" }.lowercased()
+    }
+
     private static func split(_ url: String) -> (path: Substring, query: Substring) {
         guard let mark = url.firstIndex(of: "?") else { return (Substring(url), "") }
         return (url[..<mark], url[url.index(after: mark)...])
@@ -83,6 +93,15 @@ struct OutgoingRequest {
         }
     }
 
+    private static func secret(_ name: String, of source: DataSourceConfiguration, for setting: String) throws -> String {
+        guard let pem = source.secrets[name], !pem.isEmpty else {
+            throw PluginError(
+                .invalid, "data source '\(source.settings.name)' has \(setting) and no \(name); enter it as PEM",
+                source: .user)
+        }
+        return pem
+    }
+
     private static func tls(of source: DataSourceConfiguration, _ settings: JSONValue) throws -> TLSConfiguration? {
         let hasClient = settings["tlsAuth"]?.bool ?? false
         let hasCA = settings["tlsAuthWithCACert"]?.bool ?? false
@@ -91,14 +110,19 @@ struct OutgoingRequest {
         var tls = TLSConfiguration.makeClientConfiguration()
         do {
             if skips { tls.certificateVerification = .none }
-            if hasCA, let pem = source.secrets["tlsCACert"] {
+            if hasCA {
+                let pem = try secret("tlsCACert", of: source, for: "tlsAuthWithCACert")
                 tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8)))
             }
-            if hasClient, let pem = source.secrets["tlsClientCert"], let key = source.secrets["tlsClientKey"] {
+            if hasClient {
+                let pem = try secret("tlsClientCert", of: source, for: "tlsAuth")
+                let key = try secret("tlsClientKey", of: source, for: "tlsAuth")
                 let chain = try NIOSSLCertificate.fromPEMBytes(Array(pem.utf8))
                 tls.certificateChain = chain.map { .certificate($0) }
                 tls.privateKey = .privateKey(try NIOSSLPrivateKey(bytes: Array(key.utf8), format: .pem))
             }
+        } catch let error as PluginError {
+            throw error
         } catch {
             throw PluginError(
                 .invalid, "a certificate or key of data source '\(source.settings.name)' cannot be read; enter it as PEM",

@@ -36,6 +36,7 @@ final class PluginMetrics: Sendable {
             guard let metric = adopt(element.assumingMemoryBound(to: gf_metric.self)) else { return "metric \(index)" }
             let name = String(metric.name)
             guard Self.isName(name), metric.bound_count <= 256 else { return "the metric name '\(name)' cannot be used" }
+            guard metric.bounds != nil || metric.bound_count == 0 else { return "metric '\(name)' has no bounds" }
             let bounds = Array(UnsafeBufferPointer(start: metric.bounds, count: Int(metric.bound_count)))
             declared.append(
                 Metric(

@@ -3,7 +3,8 @@ internal import Glibc
 
 /// Runs the tasks of one plugin on threads of its own, so that a handler that blocks starves its plugin and nobody else.
 ///
-/// Threads start with the first job and live as long as the library, which is the life of the process.
+/// Threads start when jobs come and none is idle; an idle thread ends after ten seconds, so that a library that was closed
+/// keeps none.
 ///
 /// Safety: `jobs`, `idle` and `threads` are touched only with `mutex` held.
 final class PluginExecutor: TaskExecutor, @unchecked Sendable {
@@ -16,6 +17,13 @@ final class PluginExecutor: TaskExecutor, @unchecked Sendable {
     private let maxThreads: Int
     private let name: String
 
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
     init(name: String, maxThreads: Int) {
         self.name = name
         self.maxThreads = maxThreads
@@ -27,7 +35,7 @@ final class PluginExecutor: TaskExecutor, @unchecked Sendable {
         let job = UnownedJob(job)
         pthread_mutex_lock(mutex)
         jobs.append(job)
-        let needsThread = idle == 0 && threads < maxThreads
+        let needsThread = idle < jobs.count - head && threads < maxThreads
         if needsThread { threads += 1 } else { pthread_cond_signal(condition) }
         pthread_mutex_unlock(mutex)
         if needsThread { startThread() }
@@ -59,21 +67,32 @@ final class PluginExecutor: TaskExecutor, @unchecked Sendable {
     private func work() {
         let executor = asUnownedTaskExecutor()
         pthread_mutex_lock(mutex)
-        while true {
-            while head == jobs.count {
-                idle += 1
-                pthread_cond_wait(condition, mutex)
-                idle -= 1
-            }
-            let job = jobs[head]
-            head += 1
-            if head == jobs.count {
-                jobs.removeAll(keepingCapacity: true)
-                head = 0
-            }
+        while let job = next() {
             pthread_mutex_unlock(mutex)
             job.runSynchronously(on: executor)
             pthread_mutex_lock(mutex)
         }
+        threads -= 1
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// The next job, waiting for it; nil after ten seconds without one. Called with the mutex held.
+    private func next() -> UnownedJob? {
+        var deadline = timespec()
+        clock_gettime(CLOCK_REALTIME, &deadline)
+        deadline.tv_sec += 10
+        while head == jobs.count {
+            idle += 1
+            let status = pthread_cond_timedwait(condition, mutex, &deadline)
+            idle -= 1
+            if status == ETIMEDOUT, head == jobs.count { return nil }
+        }
+        let job = jobs[head]
+        head += 1
+        if head == jobs.count {
+            jobs.removeAll(keepingCapacity: true)
+            head = 0
+        }
+        return job
     }
 }

@@ -31,11 +31,13 @@ extension FrameSchema {
 
     /// Makes a frame of a batch of rows, whose buffers it refers to; the array is moved, also when it fails.
     ///
+    /// - Parameter owner: kept alive until the array has been released.
     /// - Throws: ``FrameError`` `.invalidArrow`.
     public func frame(
-        batch: UnsafeMutablePointer<ArrowArray>, validation: FrameValidation = .full
+        batch: UnsafeMutablePointer<ArrowArray>, validation: FrameValidation = .full,
+        keeping owner: (any AnyObject & Sendable)? = nil
     ) throws(FrameError) -> DataFrame {
-        try ImportedArray(moving: batch).frame(of: self, validation)
+        try ImportedArray(moving: batch, keeping: owner).frame(of: self, validation)
     }
 
     private init(reading owned: ImportedSchema) throws(FrameError) {
@@ -130,10 +132,13 @@ private final class ImportedSchema {
 /// Owns an array that was moved here and releases it with the last buffer that refers to it.
 private final class ImportedArray: @unchecked Sendable {
     private var array: ArrowArray
+    /// Freed after `deinit` has released the array.
+    private let owner: (any AnyObject & Sendable)?
 
-    init(moving source: UnsafeMutablePointer<ArrowArray>) {
+    init(moving source: UnsafeMutablePointer<ArrowArray>, keeping owner: (any AnyObject & Sendable)? = nil) {
         array = source.pointee
         source.pointee.release = nil
+        self.owner = owner
     }
 
     deinit {
