@@ -17,7 +17,8 @@ struct KeyValueBridge: KeyValueBackend {
     func put(scope: String, key: String, value: [UInt8], version: Int64?) throws -> Int64 {
         let expected = version.map { Int(clamping: $0) }
         return Int64(
-            try wait { try await store.set(orgID: 0, namespace: scope, key: key, to: value, expectedVersion: expected) })
+            try wait { try await store.set(orgID: 0, namespace: scope, key: key, to: value, expectedVersion: expected) }
+        )
     }
 
     func remove(scope: String, key: String) throws {

@@ -41,7 +41,9 @@ final class LoopbackServer: Sendable {
             case .end:
                 if let target {
                     let headers: HTTPHeaders = ["Location": target, "Content-Length": "0"]
-                    context.write(wrapOutboundOut(.head(.init(version: .http1_1, status: .found, headers: headers))), promise: nil)
+                    context.write(
+                        wrapOutboundOut(.head(.init(version: .http1_1, status: .found, headers: headers))), promise: nil
+                    )
                     return context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
                 }
                 let headers: HTTPHeaders = ["Content-Length": "3000000", "X-Probe": probe]

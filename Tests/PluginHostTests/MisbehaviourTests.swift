@@ -22,9 +22,11 @@ struct MisbehaviourTests {
         }
     }
 
-    @Test("GF-R-011: a call that is never completed is given up at its deadline", arguments: [
-        "never-completes", "ignores-cancel", "hangs-in-start",
-    ])
+    @Test(
+        "GF-R-011: a call that is never completed is given up at its deadline",
+        arguments: [
+            "never-completes", "ignores-cancel", "hangs-in-start",
+        ])
     func neverCompletes(mode: String) async throws {
         try await run(mode) { test, answer in
             #expect(answer.error?.code == .timeout)
@@ -32,9 +34,11 @@ struct MisbehaviourTests {
         }
     }
 
-    @Test("GF-R-011: what comes twice or late changes nothing", arguments: [
-        "completes-twice", "error-and-completes", "completes-after-release", "emits-after-complete",
-    ])
+    @Test(
+        "GF-R-011: what comes twice or late changes nothing",
+        arguments: [
+            "completes-twice", "error-and-completes", "completes-after-release", "emits-after-complete",
+        ])
     func comesTwice(mode: String) async throws {
         try await run(mode) { test, answer in
             #expect(answer.error == nil)
@@ -46,11 +50,13 @@ struct MisbehaviourTests {
         }
     }
 
-    @Test("GF-R-016: data that cannot be read fails the call", arguments: [
-        "child-is-shorter", "length-is-negative", "length-overflows", "offset-overflows", "buffer-is-null",
-        "child-is-null", "child-is-missing", "nulls-are-uncovered", "offsets-are-negative",
-        "format-is-unknown", "format-is-null", "metadata-is-negative",
-    ])
+    @Test(
+        "GF-R-016: data that cannot be read fails the call",
+        arguments: [
+            "child-is-shorter", "length-is-negative", "length-overflows", "offset-overflows", "buffer-is-null",
+            "child-is-null", "child-is-missing", "nulls-are-uncovered", "offsets-are-negative",
+            "format-is-unknown", "format-is-null", "metadata-is-negative",
+        ])
     func badData(mode: String) async throws {
         try await run(mode) { _, answer in
             #expect((answer.error ?? answer.failures["A"])?.code == .badData, "\(answer)")

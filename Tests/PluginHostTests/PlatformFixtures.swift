@@ -25,7 +25,8 @@ final class TestPlatform: Sendable {
         platform = PluginPlatform(
             configuration: configuration,
             builtins: [
-                BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }), ProbePlugin.builtin,
+                BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }),
+                ProbePlugin.builtin,
             ],
             keyValues: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
@@ -116,7 +117,9 @@ struct Answer {
 }
 
 extension TestPlatform {
-    func source(_ type: String, uid: String = "uid", json: JSONValue = .object([:]), version: Int = 1) -> DataSourceConfiguration {
+    func source(_ type: String, uid: String = "uid", json: JSONValue = .object([:]), version: Int = 1)
+        -> DataSourceConfiguration
+    {
         DataSourceConfiguration(
             settings: DataSourceInstanceSettings(uid: uid, name: uid, pluginID: type, jsonData: json), version: version)
     }

@@ -48,8 +48,9 @@ struct PlatformTests {
 
             #expect(answer.error == nil)
             #expect(answer.failures["A"]?.code == .invalid)
-            #expect(answer.failures["A"]?.message == "period is -1e+09 seconds; give more than 0"
-                || answer.failures["A"]?.message.contains("give more than 0") == true)
+            #expect(
+                answer.failures["A"]?.message == "period is -1e+09 seconds; give more than 0"
+                    || answer.failures["A"]?.message.contains("give more than 0") == true)
             #expect(answer.frames.map(\.refID) == ["B"])
         }
     }

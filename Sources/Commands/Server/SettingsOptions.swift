@@ -4,7 +4,9 @@ import Settings
 
 /// Where the settings come from; the same for every command that reads them.
 struct SettingsOptions: ParsableArguments {
-    @Option(name: [.customLong("homepath"), .customLong("home-path")], help: "The folder with conf/ and data/; the working directory when left out.")
+    @Option(
+        name: [.customLong("homepath"), .customLong("home-path")],
+        help: "The folder with conf/ and data/; the working directory when left out.")
     var homePath: String?
 
     @Option(help: "The settings file; conf/custom.ini of the home path when left out.")

@@ -83,7 +83,8 @@ final class NativeLibrary: @unchecked Sendable {
         guard let mapped = dlopen(image.path, RTLD_NOW | RTLD_LOCAL) else {
             let reason = dlerror().map { String(cString: $0) } ?? "unknown"
             throw PluginRefusal(
-                .libraryNotOpened, pluginID: plugin.id, folder: plugin.folder, found: reason, expected: "a library that loads",
+                .libraryNotOpened, pluginID: plugin.id, folder: plugin.folder, found: reason,
+                expected: "a library that loads",
                 message: "its library could not be loaded", remedy: "install the libraries that it needs")
         }
         // It stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
@@ -106,7 +107,8 @@ final class NativeLibrary: @unchecked Sendable {
             if let calls = runtime.calls { runtime.watchdog.remove(calls) }
             runtime.endThreads()
             throw PluginRefusal(
-                .startFailed, pluginID: plugin.id, folder: plugin.folder, found: "\(error)", expected: "open answers OK",
+                .startFailed, pluginID: plugin.id, folder: plugin.folder, found: "\(error)",
+                expected: "open answers OK",
                 message: "it could not be opened", remedy: "see its log lines and mend its settings")
         }
     }

@@ -140,7 +140,8 @@ final class CallTable: Sendable {
     }
 
     private func invokeStart(_ slot: CallSlot, generation: UInt) {
-        let begin: (instance: PluginInstance, kind: UInt32, request: UnsafeRawPointer?)? = slot.state.withLock { state in
+        let begin: (instance: PluginInstance, kind: UInt32, request: UnsafeRawPointer?)? = slot.state.withLock {
+            state in
             guard state.generation == generation, state.phase == .running, let instance = state.instance else {
                 return nil
             }
@@ -365,8 +366,10 @@ final class CallTable: Sendable {
                 slot.dueAt.store(.max, ordering: .releasing)
                 let receiver = state.receiver
                 state.receiver = nil
-                let reason = state.cancelReason ?? PluginError(
-                    .timeout, "plugin '\(runtime.id)' did not answer in time and was given up", source: .limit)
+                let reason =
+                    state.cancelReason
+                    ?? PluginError(
+                        .timeout, "plugin '\(runtime.id)' did not answer in time and was given up", source: .limit)
                 defer { state.resources = [] }
                 return .abandon(receiver, reason, state.instance, state.resources)
             }
@@ -377,7 +380,8 @@ final class CallTable: Sendable {
         case .nothing: return
         case .cancel(let generation, let time):
             let reason = PluginError(
-                .timeout, "plugin '\(runtime.id)' did not answer within \(time); try a shorter time range or raise the limit",
+                .timeout,
+                "plugin '\(runtime.id)' did not answer within \(time); try a shorter time range or raise the limit",
                 source: .limit)
             cancel(index: slot.index, generation: generation, reason: reason)
         case .abandon(let receiver, let reason, let instance, let resources):

@@ -6,7 +6,8 @@ extension DataFrame {
     var byteCount: Int {
         fields.reduce(0) { total, field in
             let column = field.column
-            return total + column.values.byteCount + (column.offsets?.byteCount ?? 0) + (column.validity?.byteCount ?? 0)
+            return total + column.values.byteCount + (column.offsets?.byteCount ?? 0)
+                + (column.validity?.byteCount ?? 0)
         }
     }
 }

@@ -65,11 +65,13 @@ final class PluginThreadPool: @unchecked Sendable {
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let context = Unmanaged.passRetained(self)
-        let status = pthread_create(&thread, &attributes, { context in
-            guard let context else { return nil }
-            Unmanaged<PluginThreadPool>.fromOpaque(context).takeRetainedValue().work()
-            return nil
-        }, context.toOpaque())
+        let status = pthread_create(
+            &thread, &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<PluginThreadPool>.fromOpaque(context).takeRetainedValue().work()
+                return nil
+            }, context.toOpaque())
         pthread_attr_destroy(&attributes)
         guard status != 0 else { return }
         context.release()

@@ -82,11 +82,13 @@ final class Watchdog: @unchecked Sendable {
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let context = Unmanaged.passRetained(self)
-        let status = pthread_create(&thread, &attributes, { context in
-            guard let context else { return nil }
-            Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().work()
-            return nil
-        }, context.toOpaque())
+        let status = pthread_create(
+            &thread, &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().work()
+                return nil
+            }, context.toOpaque())
         pthread_attr_destroy(&attributes)
         precondition(status == 0, "no thread for the deadlines of calls: error \(status)")
     }

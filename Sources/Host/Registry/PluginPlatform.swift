@@ -101,7 +101,9 @@ public final class PluginPlatform: Service {
     ///
     /// - Throws: ``PluginRefusal`` when the new version is refused: the old one then stays; ``PluginError`` `.notFound`.
     public func reload(id: String) async throws {
-        guard let entry = registry[id] else { throw PluginError(.notFound, "plugin '\(id)' is not installed", source: .host) }
+        guard let entry = registry[id] else {
+            throw PluginError(.notFound, "plugin '\(id)' is not installed", source: .host)
+        }
         guard entry.plugin.pluginClass == .external else {
             throw PluginError(.forbidden, "plugin '\(id)' is part of the server", source: .host)
         }
@@ -112,7 +114,8 @@ public final class PluginPlatform: Service {
     private func reloadNow(folders requested: [String]?, isForced: Bool = false) async -> [PluginRefusal] {
         // A removed plugin may make room for another folder with the same id, which only a look at all folders finds.
         let folders = registry.refusals.contains { $0.code == .duplicateID } ? nil : requested
-        let sources = folders.map { $0.map { PluginSource.folder(path: $0, class: .external) } } ?? configuration.sources
+        let sources =
+            folders.map { $0.map { PluginSource.folder(path: $0, class: .external) } } ?? configuration.sources
         let prepared = await pipeline.prepare(sources: sources, registered: registry.folders)
         registry.setRefusals(prepared.refusals, inFolders: folders)
         for plugin in prepared.validated {
@@ -247,14 +250,17 @@ public final class PluginPlatform: Service {
             let watcher = try PluginWatcher(sources: configuration.sources)
             await withGracefulShutdownHandler {
                 for await change in watcher.changes {
-                    if let warning = change.warning { logger.warning("Plugin folders are watched in part", metadata: ["reason": "\(warning)"]) }
+                    if let warning = change.warning {
+                        logger.warning("Plugin folders are watched in part", metadata: ["reason": "\(warning)"])
+                    }
                     await reload(folders: change.needsFullRescan ? nil : change.folders)
                 }
             } onGracefulShutdown: {
                 watcher.stop()
             }
         } catch {
-            logger.warning("Plugin folders are not watched; use POST /api/plugins/reload", metadata: ["error": "\(error)"])
+            logger.warning(
+                "Plugin folders are not watched; use POST /api/plugins/reload", metadata: ["error": "\(error)"])
             try? await gracefulShutdown()
         }
         await shutDown()

@@ -25,7 +25,8 @@ final class PluginRegistry: Sendable {
     }
 
     var all: [Entry] {
-        state.withLock { state in state.entries.values.sorted { $0.plugin.descriptor.name < $1.plugin.descriptor.name } }
+        state.withLock { state in state.entries.values.sorted { $0.plugin.descriptor.name < $1.plugin.descriptor.name }
+        }
     }
 
     /// id → folder of what is registered, for the search for duplicates.

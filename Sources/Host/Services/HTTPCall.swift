@@ -147,7 +147,8 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
 
     // MARK: The server's side, on an event loop
 
-    func didReceiveHead(task: AsyncHTTPClient.HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
+    func didReceiveHead(task: AsyncHTTPClient.HTTPClient.Task<Void>, _ head: HTTPResponseHead) -> EventLoopFuture<Void>
+    {
         event { state in
             if let request = state.request, state.redirects < HTTPRedirect.maxSteps {
                 state.redirect = HTTPRedirect.next(after: head, to: request)
@@ -157,7 +158,8 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
         return task.eventLoop.makeSucceededVoidFuture()
     }
 
-    func didReceiveBodyPart(task: AsyncHTTPClient.HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void> {
+    func didReceiveBodyPart(task: AsyncHTTPClient.HTTPClient.Task<Void>, _ buffer: ByteBuffer) -> EventLoopFuture<Void>
+    {
         let promise = task.eventLoop.makePromise(of: Void.self)
         var waits = false
         var isTooLarge = false

@@ -9,11 +9,14 @@ enum HTTPRedirect {
 
     /// The request that follows the answer to `request`; nil when the answer is no redirection, or one that is not
     /// followed and that the plugin therefore sees.
-    static func next(after head: HTTPResponseHead, to request: AsyncHTTPClient.HTTPClient.Request) -> AsyncHTTPClient.HTTPClient.Request? {
+    static func next(after head: HTTPResponseHead, to request: AsyncHTTPClient.HTTPClient.Request) -> AsyncHTTPClient
+        .HTTPClient.Request?
+    {
         guard [301, 302, 303, 307, 308].contains(head.status.code), let location = head.headers.first(name: "Location"),
             let target = resolve(location, against: request)
         else { return nil }
-        let keepsMethod = head.status.code == 307 || head.status.code == 308 || request.method == .GET || request.method == .HEAD
+        let keepsMethod =
+            head.status.code == 307 || head.status.code == 308 || request.method == .GET || request.method == .HEAD
         guard
             let next = try? AsyncHTTPClient.HTTPClient.Request(
                 url: target, method: keepsMethod ? request.method : .GET, headers: request.headers,
@@ -35,6 +38,7 @@ enum HTTPRedirect {
     private static func isSameServer(
         _ next: AsyncHTTPClient.HTTPClient.Request, _ request: AsyncHTTPClient.HTTPClient.Request
     ) -> Bool {
-        (next.scheme == request.scheme && next.port == request.port) || (request.scheme == "http" && next.scheme == "https")
+        (next.scheme == request.scheme && next.port == request.port)
+            || (request.scheme == "http" && next.scheme == "https")
     }
 }

@@ -83,7 +83,9 @@ enum JSONService {
         }
     }
 
-    private static func scalar(_ json: UnsafeMutablePointer<json_t>?, _ out: UnsafeMutablePointer<gf_value>?) -> gf_status {
+    private static func scalar(_ json: UnsafeMutablePointer<json_t>?, _ out: UnsafeMutablePointer<gf_value>?)
+        -> gf_status
+    {
         guard let out else { return GF_STATE }
         out.pointee = gf_value()
         guard let json else { return GF_OK }

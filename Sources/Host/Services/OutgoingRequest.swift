@@ -21,7 +21,9 @@ struct OutgoingRequest {
             try Self.check(field.name, field.value)
             headers.add(name: field.name, value: field.value)
         }
-        if let source, message.flags & GF_HTTP_ANONYMOUS == 0, Self.origin(of: url) == Self.origin(of: source.settings.url) {
+        if let source, message.flags & GF_HTTP_ANONYMOUS == 0,
+            Self.origin(of: url) == Self.origin(of: source.settings.url)
+        {
             try Self.addCredentials(of: source, to: &headers)
         }
         if !headers.contains(name: "User-Agent") { headers.add(name: "User-Agent", value: defaults.userAgent) }
@@ -93,7 +95,8 @@ struct OutgoingRequest {
         }
     }
 
-    private static func secret(_ name: String, of source: DataSourceConfiguration, for setting: String) throws -> String {
+    private static func secret(_ name: String, of source: DataSourceConfiguration, for setting: String) throws -> String
+    {
         guard let pem = source.secrets[name], !pem.isEmpty else {
             throw PluginError(
                 .invalid, "data source '\(source.settings.name)' has \(setting) and no \(name); enter it as PEM",
@@ -125,7 +128,8 @@ struct OutgoingRequest {
             throw error
         } catch {
             throw PluginError(
-                .invalid, "a certificate or key of data source '\(source.settings.name)' cannot be read; enter it as PEM",
+                .invalid,
+                "a certificate or key of data source '\(source.settings.name)' cannot be read; enter it as PEM",
                 source: .user)
         }
         return tls

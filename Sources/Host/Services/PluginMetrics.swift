@@ -35,7 +35,9 @@ final class PluginMetrics: Sendable {
             let element = UnsafeRawPointer(first) + index * stride
             guard let metric = adopt(element.assumingMemoryBound(to: gf_metric.self)) else { return "metric \(index)" }
             let name = String(metric.name)
-            guard Self.isName(name), metric.bound_count <= 256 else { return "the metric name '\(name)' cannot be used" }
+            guard Self.isName(name), metric.bound_count <= 256 else {
+                return "the metric name '\(name)' cannot be used"
+            }
             guard metric.bounds != nil || metric.bound_count == 0 else { return "metric '\(name)' has no bounds" }
             let bounds = Array(UnsafeBufferPointer(start: metric.bounds, count: Int(metric.bound_count)))
             declared.append(
@@ -52,7 +54,9 @@ final class PluginMetrics: Sendable {
         table.struct_size = UInt32(MemoryLayout<gf_metrics_host>.size)
         table.add = { host, index, value in
             PluginMetrics.change(host, index) { metric in
-                guard metric.type != GF_METRIC_HISTOGRAM, metric.type == GF_METRIC_GAUGE || value >= 0 else { return false }
+                guard metric.type != GF_METRIC_HISTOGRAM, metric.type == GF_METRIC_GAUGE || value >= 0 else {
+                    return false
+                }
                 metric.value += value
                 return true
             }

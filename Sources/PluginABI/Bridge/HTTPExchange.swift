@@ -36,9 +36,10 @@ final class HTTPExchange: @unchecked Sendable {
 
     private static func begin(
         _ request: HTTPRequest, on call: CallBridge, _ table: gf_http_host,
-        _ start: @convention(c) (
-            UnsafePointer<gf_host>?, OpaquePointer?, UnsafePointer<gf_http_request>?, UnsafeMutablePointer<UInt64>?
-        ) -> gf_status
+        _ start:
+            @convention(c) (
+                UnsafePointer<gf_host>?, OpaquePointer?, UnsafePointer<gf_http_request>?, UnsafeMutablePointer<UInt64>?
+            ) -> gf_status
     ) throws -> HTTPExchange {
         var arena = CArena()
         var message = gf_http_request()

@@ -60,7 +60,8 @@ extension InstanceBox {
         }
     }
 
-    private static func query(_ source: some QueryHandler, _ queries: [BorrowedQuery], _ call: CallBridge) async throws {
+    private static func query(_ source: some QueryHandler, _ queries: [BorrowedQuery], _ call: CallBridge) async throws
+    {
         let context = CallContext(call: call)
         await withTaskGroup(of: Void.self) { group in
             for query in queries {

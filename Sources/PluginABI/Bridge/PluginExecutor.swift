@@ -47,11 +47,13 @@ final class PluginExecutor: TaskExecutor, @unchecked Sendable {
         pthread_attr_init(&attributes)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let context = Unmanaged.passRetained(self).toOpaque()
-        let status = pthread_create(&thread, &attributes, { context in
-            guard let context else { return nil }
-            Unmanaged<PluginExecutor>.fromOpaque(context).takeRetainedValue().work()
-            return nil
-        }, context)
+        let status = pthread_create(
+            &thread, &attributes,
+            { context in
+                guard let context else { return nil }
+                Unmanaged<PluginExecutor>.fromOpaque(context).takeRetainedValue().work()
+                return nil
+            }, context)
         pthread_attr_destroy(&attributes)
         guard status == 0 else {
             Unmanaged<PluginExecutor>.fromOpaque(context).release()

@@ -71,8 +71,13 @@ struct DataSourceAPI: Sendable {
         update.secrets = command.secrets
         // Clients that do not track versions send 0 or nothing.
         update.expectedVersion = command.version.flatMap { $0 == 0 ? nil : $0 }
+        let old = try await mapping { try await store.find(orgID: identity.orgID, which) }
         let source = try await mapping("update") { try await store.update(orgID: identity.orgID, which, update) }
         services.resolver.invalidate()
+        if old.uid != source.uid || old.fields.type != source.fields.type {
+            // The next source of that uid must not meet an instance with the secrets of this one.
+            services.platform.forgetDataSource(orgID: old.orgID, uid: old.uid, type: old.fields.type)
+        }
         return answer(source, "Datasource updated")
     }
 

@@ -6,7 +6,8 @@ import PluginHost
 
 /// `GET /public/plugins/:id/*`: the files of plugins.
 ///
-/// Only files that the plugin's list has are there; a path cannot climb, neither by `..` nor by a symlink.
+/// Only files that the plugin's list has are there; a path cannot climb, neither by `..` nor by a symlink. What runs on
+/// the server is not there either.
 struct PluginFileAPI: Sendable {
     let services: ServerServices
     private let files = FileIO()
@@ -29,6 +30,8 @@ struct PluginFileAPI: Sendable {
         guard let path = request.rawPath(afterParts: 3).removingPercentEscapes, !path.utf8.contains(0),
             let place = plugin.files.location(of: path)
         else { throw missing }
+        let binaries = PluginBinaries(library: plugin.descriptor.library ?? "", executable: plugin.descriptor.executable)
+        guard !binaries.contain(place, in: plugin.files.root) else { throw missing }
         var status = stat()
         guard stat(place, &status) == 0 else { throw missing }
         let size = Int64(status.st_size)

@@ -65,11 +65,13 @@ struct ResourceAPI: Sendable {
     ) async throws -> Response {
         let identity = try context.requireIdentity()
         try identity.require(.viewer, "datasources:query")
+        let path = request.rawPath(afterParts: parts)
+        guard !Self.climbs(path) else { throw APIError(.badRequest, "invalid path") }
         let source = try await services.resolver.find(reference, orgID: identity.orgID)
         let body = try await request.collect(upTo: services.options.limits.bodyBytes)
         let facts = CallerFacts(request, context, services.options)
         let call = ResourceCall(
-            method: request.method.rawValue, path: request.rawPath(afterParts: parts), query: request.rawQuery,
+            method: request.method.rawValue, path: path, query: request.rawQuery,
             headers: facts.resourceHeaders(for: source), body: Array(body.readableBytesView))
         let platform = services.platform
         do {
@@ -80,6 +82,26 @@ struct ResourceAPI: Sendable {
         } catch let error as PluginError {
             throw APIError(calling: error, fallback: "Plugin request failed")
         }
+    }
+
+    /// Whether a path has a part `..` once its escapes are decoded, be it between slashes or backslashes.
+    ///
+    /// A plugin that puts the path behind the URL of its server would leave the place that its settings name.
+    static func climbs(_ path: String) -> Bool {
+        // Malformed escapes and what is not UTF-8 stay as they are here: what surrounds them is looked at all the same.
+        var bytes: [UInt8] = []
+        var rest = Array(path.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16),
+                rest.count >= 2
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return bytes.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.contains { $0.elementsEqual("..".utf8) }
     }
 
     /// Passes an answer on as the plugin gave it, its body as it comes.

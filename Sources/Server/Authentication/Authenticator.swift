@@ -11,7 +11,7 @@ import Storage
 struct Authenticator: Sendable {
     let options: ServerOptions
     let stores: Stores
-    let credentials = CredentialCache()
+    var credentials = CredentialCache()
 
     /// Who sends the request; nil when it carries no credentials and visitors are not allowed.
     ///
@@ -62,18 +62,26 @@ struct Authenticator: Sendable {
         guard options.isBasicAuthEnabled else { throw APIError.invalidLogin }
         let name = "basic " + encoded
         let change = credentials.change
-        var isVerified = false
-        let user: User
+        var known: User?
         switch credentials.knowledge(of: name) {
         case .identity(let identity): return identity
-        case .userID(let id): user = try await stores.users.find(id: id)
-        case .nothing:
-            user = try await verify(basic: encoded, clientIP: clientIP)
-            isVerified = true
+        case .user(let user): known = try await unchanged(user)
+        case .nothing: break
         }
+        let user: User = if let known { known } else { try await verify(basic: encoded, clientIP: clientIP) }
         let identity = try await identity(user: user)
-        credentials.remember(name, as: identity, since: change, isVerified: isVerified)
+        credentials.remember(name, as: identity, since: change, isVerified: known == nil)
         return identity
+    }
+
+    /// The user as stored; nil when it is gone or was changed since, its password maybe.
+    private func unchanged(_ user: User) async throws -> User? {
+        do {
+            let current = try await stores.users.find(id: user.id)
+            return current.updated == user.updated ? current : nil
+        } catch let error as StorageError where error.code == .notFound {
+            return nil
+        }
     }
 
     private func verify(basic encoded: String, clientIP: String) async throws -> User {

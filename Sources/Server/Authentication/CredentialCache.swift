@@ -9,7 +9,8 @@ import Synchronization
 ///
 /// Who it was is taken for granted for two seconds, so that a user who is disabled through another server is out that
 /// soon; that a password was right, for a minute. It keeps a keyed hash, never the credentials. A changed password and
-/// an ended session on this server empty it.
+/// an ended session on this server empty it. A user who was changed elsewhere since, by the command line for example, has
+/// to show the password again.
 final class CredentialCache: Sendable {
     private struct Entry {
         var identity: Identity
@@ -17,10 +18,10 @@ final class CredentialCache: Sendable {
         var until: ContinuousClock.Instant
     }
 
-    private static let freshness = Duration.seconds(2)
     private static let lifetime = Duration.seconds(60)
     private static let capacity = 4096
 
+    private let freshness: Duration
     private let key = SymmetricKey(size: .bits256)
     private let entries = Mutex<[Data: Entry]>([:])
     /// Counts the times it was emptied, so that a look-up that began before is not remembered after.
@@ -29,12 +30,17 @@ final class CredentialCache: Sendable {
     /// What is known of credentials.
     enum Knowledge {
         case identity(Identity)
-        /// They were right; who the user is now has to be looked up.
-        case userID(Int64)
+        /// They were right for the user as it was then; who the user is now has to be looked up.
+        case user(User)
         case nothing
     }
 
-    /// To be given to ``remember(_:as:since:)``.
+    /// - Parameter freshness: How long who it was is taken for granted.
+    init(freshness: Duration = .seconds(2)) {
+        self.freshness = freshness
+    }
+
+    /// To be given to ``remember(_:as:since:isVerified:)``.
     var change: Int { changes.withLock { $0 } }
 
     func knowledge(of credentials: String) -> Knowledge {
@@ -43,7 +49,7 @@ final class CredentialCache: Sendable {
         return entries.withLock { entries in
             guard let entry = entries[mark] else { return .nothing }
             if entry.freshUntil > now { return .identity(entry.identity) }
-            if entry.until > now, let user = entry.identity.user { return .userID(user.id) }
+            if entry.until > now, let user = entry.identity.user { return .user(user) }
             entries[mark] = nil
             return .nothing
         }
@@ -57,7 +63,7 @@ final class CredentialCache: Sendable {
             guard changes.withLock({ $0 }) == change else { return }
             if entries.count >= Self.capacity { entries.removeAll() }
             let until = isVerified ? now + Self.lifetime : entries[mark]?.until ?? now
-            entries[mark] = Entry(identity: identity, freshUntil: now + Self.freshness, until: until)
+            entries[mark] = Entry(identity: identity, freshUntil: now + freshness, until: until)
         }
     }
 

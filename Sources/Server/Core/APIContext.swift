@@ -2,6 +2,7 @@
 import Hummingbird
 import HTTPTypes
 import NIOCore
+import Synchronization
 
 /// What the server knows about a request besides the request itself.
 struct APIContext: RequestContext {
@@ -10,8 +11,14 @@ struct APIContext: RequestContext {
     let channel: any Channel
     /// The trace of the request.
     var trace = TraceContext(traceParent: nil)
+    /// Every layer that the request passes has a copy of the context; who asks is the same for all, the request log too.
+    private let caller = CallerBox()
+
     /// Who asks; nil before the authentication and on routes that need none.
-    var identity: Identity?
+    var identity: Identity? {
+        get { caller.identity.withLock { $0 } }
+        nonmutating set { caller.identity.withLock { $0 = newValue } }
+    }
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
@@ -36,6 +43,11 @@ struct APIContext: RequestContext {
         guard let text = parameters.get(name)?.removingPercentEscapes else { throw APIError.notFound }
         return text
     }
+}
+
+/// Who sends one request.
+private final class CallerBox: Sendable {
+    let identity = Mutex<Identity?>(nil)
 }
 
 extension String {

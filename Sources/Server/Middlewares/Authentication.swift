@@ -20,7 +20,6 @@ struct Authentication: RouterMiddleware {
     func handle(
         _ request: Request, context: APIContext, next: (Request, APIContext) async throws -> Response
     ) async throws -> Response {
-        var context = context
         do {
             context.identity = try await authenticator.identity(of: request, clientIP: context.clientIP)
         } catch let error as APIError where policy == .optional && error.status == .unauthorized {

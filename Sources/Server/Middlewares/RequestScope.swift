@@ -85,6 +85,14 @@ struct RequestScope: RouterMiddleware {
         return response
     }
 
+    /// Seconds as a plain number, `0.001250`.
+    static func seconds(_ duration: Duration) -> String {
+        let microseconds = duration / .microseconds(1)
+        let whole = Int64(max(0, min(microseconds, 1e15)))
+        let fraction = String(whole % 1_000_000)
+        return "\(whole / 1_000_000)." + String(repeating: "0", count: 6 - fraction.count) + fraction
+    }
+
     private func log(_ request: Request, _ context: APIContext, _ status: HTTPStatus, _ duration: Duration) {
         let level: Logger.Level = status.code >= 500 ? .error : options.logsRequests ? .info : .debug
         guard level >= context.logger.logLevel else { return }
@@ -92,7 +100,7 @@ struct RequestScope: RouterMiddleware {
             level: level, "Request answered",
             metadata: [
                 "http.method": "\(request.method)", "http.target": "\(Redaction.target(request.head.path ?? ""))",
-                "http.status": "\(status.code)", "http.duration": "\(duration)", "client.ip": "\(context.clientIP)",
+                "http.status": "\(status.code)", "http.duration": "\(Self.seconds(duration))", "client.ip": "\(context.clientIP)",
                 "user.login": "\(context.identity?.login ?? "")", "trace.id": "\(context.trace.traceID)",
             ])
     }
