@@ -64,9 +64,11 @@ final class PluginInstance: @unchecked Sendable {
 
     /// Remembers a call that only ends by being cancelled; false when the instance is retired already.
     func remember(stream ticket: CallTicket) -> Bool {
-        state.withLock { state in
+        // A call's own lock is never taken under this one: a call that emits takes them the other way round.
+        let ended = state.withLock { $0.streams }.filter { !$0.value.isRunning }.map(\.key)
+        return state.withLock { state in
             guard !state.isRetired else { return false }
-            state.streams = state.streams.filter { $0.value.isRunning }
+            for number in ended { state.streams[number] = nil }
             state.nextStream += 1
             state.streams[state.nextStream] = ticket
             return true
