@@ -42,6 +42,7 @@ extension [UInt8] {
 public struct CArena: ~Copyable {
     private var allocations: [UnsafeMutableRawPointer] = []
 
+    /// Makes an empty arena, which allocates nothing before the first copy.
     public init() {}
 
     deinit {

@@ -131,8 +131,10 @@ public final class HTTPChunk: @unchecked Sendable {
         if buffer.token != 0 { host.core.buffer_release?(host.pointer, &buffer) }
     }
 
+    /// The size in bytes; it stays known after the chunk was written on.
     public var count: Int { length }
 
+    /// Lends the bytes, without a copy, until `body` returns; not for a chunk that was written on before.
     public func withBytes<R>(_ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
         let bytes = UnsafeBufferPointer(start: buffer.data?.assumingMemoryBound(to: UInt8.self), count: length)
         return try withExtendedLifetime(self) { try body(bytes) }

@@ -78,7 +78,9 @@ final class PluginExecutor: TaskExecutor, @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// The next job, waiting for it; nil after ten seconds without one. Called with the mutex held.
+    /// The next job, waiting for it; nil after ten seconds without one.
+    ///
+    /// Called with the mutex held.
     private func next() -> UnownedJob? {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)

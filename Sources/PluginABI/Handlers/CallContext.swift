@@ -13,7 +13,9 @@ public struct Host: Sendable {
     let bridge: HostBridge
     let config: UInt64
 
-    /// Writes one line to the server's log, under the plugin's name. Secrets do not belong into it.
+    /// Writes one line to the server's log, under the plugin's name.
+    ///
+    /// Secrets do not belong into it.
     public func log(_ level: LogLevel, _ message: String, _ metadata: KeyValuePairs<String, String> = [:]) {
         bridge.log(level, message, metadata)
     }
@@ -47,6 +49,7 @@ public struct KeyValueStore: Sendable {
         try bridge.kvPut(key, value, version: version, config: config)
     }
 
+    /// Deletes the value of a key, whatever its version; a key that is not there is no error.
     public func remove(_ key: String) throws { try bridge.kvRemove(key, config: config) }
 
     /// The keys with a prefix, ascending.
@@ -75,11 +78,13 @@ public struct CallContext: Sendable {
     /// A header of the client's request that the host lets through; name in any case.
     public func header(_ name: String) -> String? { call.header(name) }
 
+    /// The way to servers outside, bound to this call: a request cannot outlive it.
     public var http: HTTPClient { HTTPClient(call: call) }
 
     /// Waits without a thread; ends early with ``PluginError`` `.cancelled`.
     public func sleep(for duration: Duration) async throws { try await call.sleep(for: duration) }
 
+    /// Writes one line to the server's log; same as ``Host/log(_:_:_:)``, for code that has no ``Host`` at hand.
     public func log(_ level: LogLevel, _ message: String, _ metadata: KeyValuePairs<String, String> = [:]) {
         call.host.log(level, message, metadata)
     }
@@ -90,7 +95,9 @@ public struct QueryResponder: Sendable {
     let call: CallBridge
     let refID: String
 
-    /// Sends a frame; an empty `refID` becomes the query's. Suspends while the reader is behind.
+    /// Sends a frame; an empty `refID` becomes the query's.
+    ///
+    /// Suspends while the reader is behind.
     ///
     /// - Throws: ``PluginError`` `.limit` when the call's budget is spent, `.badData`, `.cancelled`.
     public func send(_ frame: DataFrame) async throws {
@@ -111,6 +118,7 @@ public struct ResourceRequest: Sendable {
     public var path: String
     /// Without `?`; percent-encoding is kept.
     public var query: String
+    /// What the client sent and the host lets through.
     public var headers: HTTPHeaders
     let call: CallBridge
 
@@ -129,17 +137,21 @@ public struct ResourceResponder: Sendable {
         try call.head(status: Int32(clamping: status), message: "", headers: headers)
     }
 
-    /// Sends a part of the body. Suspends while the reader is behind.
+    /// Sends a part of the body.
+    ///
+    /// Suspends while the reader is behind.
     public func write(_ bytes: [UInt8]) async throws { try await call.send(bytes) }
 
     /// The same for a chunk that the host received, without a copy.
     public func write(buffer chunk: HTTPChunk) async throws { try await call.send(chunk) }
 
+    /// Sends head and body at once, as `application/json`; neither may have been sent before.
     public func respond(status: Int = 200, json: JSONValue) async throws {
         try await head(status: status, headers: ["Content-Type": "application/json"])
         try await write(Array(json.encoded().utf8))
     }
 
+    /// Sends head and body at once, as UTF-8 `text/plain`; neither may have been sent before.
     public func respond(status: Int = 200, text: String) async throws {
         try await head(status: status, headers: ["Content-Type": "text/plain; charset=utf-8"])
         try await write(Array(text.utf8))

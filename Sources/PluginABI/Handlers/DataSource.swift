@@ -44,6 +44,7 @@ public protocol StreamHandler: DataSource {
 }
 
 extension StreamHandler {
+    /// Refuses every message, for channels that clients only listen to.
     public func publishStream(_ request: StreamRequest, context: CallContext) async throws -> PublishResult {
         .permissionDenied
     }
@@ -58,23 +59,36 @@ public protocol StateHandler: DataSource {
     func loadState(_ bytes: [UInt8]) async throws
 }
 
-/// One data source as its user configured it. Secrets are read with ``Host/secret(_:)``.
+/// One data source as its user configured it.
+///
+/// Secrets are read with ``Host/secret(_:)``.
 public struct DataSourceInstanceSettings: Sendable {
+    /// The row number in the server's database; ``uid`` is what URLs and dashboards use.
     public var id: Int64
+    /// The number of the organization that owns the data source.
     public var orgID: Int64
+    /// The stable identifier in URLs and dashboards, unique in the organization.
     public var uid: String
+    /// The title that users see and may change.
     public var name: String
+    /// The `id` in `plugin.json` of the plugin that serves it.
     public var pluginID: String
+    /// The server's address as entered; may be empty.
     public var url: String
+    /// The login name at the server behind the plugin; may be empty.
     public var user: String
+    /// The default database or bucket at the server; may be empty.
     public var database: String
+    /// Whether HTTP requests of this data source use basic authentication.
     public var basicAuthEnabled: Bool
+    /// The login name for basic authentication; its password is a secret.
     public var basicAuthUser: String
     /// The plugin's own settings: an object.
     public var jsonData: JSONValue
     /// When the settings were last saved.
     public var updated: Timestamp
 
+    /// Makes settings by hand, as in tests; the host makes those of real instances.
     public init(
         id: Int64 = 0, orgID: Int64 = 1, uid: String, name: String, pluginID: String, url: String = "",
         user: String = "", database: String = "", basicAuthEnabled: Bool = false, basicAuthUser: String = "",
@@ -99,6 +113,7 @@ public struct DataSourceInstanceSettings: Sendable {
 public struct DataQuery: Sendable {
     /// Names the query in its request; not empty.
     public var refID: String
+    /// The plugin's own kind of query, from the query editor; may be empty.
     public var queryType: String
     /// The whole query object as the user saved it.
     public var json: JSONText
@@ -106,13 +121,16 @@ public struct DataQuery: Sendable {
     public var model: JSONValue
     /// The time range, UTC: `from` ≤ `to`.
     public var from: Timestamp
+    /// The end of the time range, UTC.
     public var to: Timestamp
     /// The spacing of points that the panel can show; more than 0.
     public var interval: Duration
+    /// The number of points per series that the panel can show.
     public var maxDataPoints: Int
     /// The most rows over all frames of the query; nil: no bound but the call's budget.
     public var maxRows: Int?
 
+    /// Makes a query by hand, as in tests; `model` must be what `json` parses to.
     public init(
         refID: String, queryType: String = "", json: JSONText, model: JSONValue, from: Timestamp, to: Timestamp,
         interval: Duration, maxDataPoints: Int, maxRows: Int? = nil
@@ -142,13 +160,18 @@ public struct DataQuery: Sendable {
 
 /// Who asks; nil fields of a call mean that the server itself asks.
 public struct Principal: Sendable, Equatable {
+    /// The number of the organization that the user acts in.
     public var orgID: Int64
+    /// The unique name that the user signs in with.
     public var login: String
+    /// The full name for display; may be empty.
     public var name: String
+    /// The mail address; may be empty.
     public var email: String
     /// `Viewer`, `Editor`, `Admin` or empty.
     public var role: String
 
+    /// Makes a user by hand, as in tests; texts that are left out are empty.
     public init(orgID: Int64, login: String, name: String = "", email: String = "", role: String = "") {
         self.orgID = orgID
         self.login = login
@@ -160,6 +183,7 @@ public struct Principal: Sendable, Equatable {
 
 /// The outcome of a health check.
 public struct HealthResult: Sendable, Equatable {
+    /// The verdict, with the numbers of the ABI.
     public enum Status: Int32, Sendable {
         case unknown = 0
         case ok = 1
@@ -175,12 +199,14 @@ public struct HealthResult: Sendable, Equatable {
         }
     }
 
+    /// The verdict, which programs read instead of the message.
     public var status: Status
     /// For a person.
     public var message: String
     /// An object, or nil.
     public var details: JSONValue?
 
+    /// Makes an outcome; the message is shown to the user even on success.
     public init(_ status: Status, _ message: String, details: JSONValue? = nil) {
         self.status = status
         self.message = message
@@ -197,6 +223,7 @@ public struct StreamRequest: Sendable {
     /// Where the run goes on: the last token of ``StreamSender/checkpoint(_:)``, empty at the first run.
     public var resumeToken: [UInt8]
 
+    /// Makes a request by hand, as in tests; by default a first run without data.
     public init(path: String, data: [UInt8] = [], resumeToken: [UInt8] = []) {
         self.path = path
         self.data = data

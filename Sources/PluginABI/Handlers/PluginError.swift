@@ -19,23 +19,40 @@ public enum ErrorSource: UInt32, Sendable {
 public struct PluginError: Error, Sendable {
     /// The class of a failure; a status code of the ABI.
     public struct Code: RawRepresentable, Hashable, Sendable {
+        /// The `gf_status` number as it crosses the ABI.
         public var rawValue: Int32
+        /// Takes any number; one that this version does not know is named and answered like ``internal``.
         public init(rawValue: Int32) { self.rawValue = rawValue }
 
+        /// Nobody wants the result any more.
         public static let cancelled = Code(rawValue: GF_CANCELLED)
+        /// The work took longer than it was allowed to; another try may succeed.
         public static let timeout = Code(rawValue: GF_TIMEOUT)
+        /// The user's query or configuration is wrong.
         public static let invalid = Code(rawValue: GF_INVALID)
+        /// The other side does not offer what was asked for.
         public static let unsupported = Code(rawValue: GF_UNSUPPORTED)
+        /// What the request names does not exist.
         public static let notFound = Code(rawValue: GF_NOT_FOUND)
+        /// Credentials are missing or were not accepted.
         public static let unauthenticated = Code(rawValue: GF_UNAUTHENTICATED)
+        /// Whoever asks is known but not allowed to, or `plugin.json` grants no such permission.
         public static let forbidden = Code(rawValue: GF_FORBIDDEN)
+        /// A bound on size, rows or rate was passed; the message says which one.
         public static let limit = Code(rawValue: GF_LIMIT)
+        /// The network or a file failed on the way; another try may succeed.
         public static let io = Code(rawValue: GF_IO)
+        /// The server behind the plugin answered with a failure, whose status is in ``PluginError/httpStatus``.
         public static let downstream = Code(rawValue: GF_DOWNSTREAM)
+        /// What the plugin emitted breaks a rule of the format.
         public static let badData = Code(rawValue: GF_BAD_DATA)
+        /// The caller broke a rule of the ABI, such as the order of calls.
         public static let state = Code(rawValue: GF_STATE)
+        /// Memory ran out; another try may succeed.
         public static let noMemory = Code(rawValue: GF_NOMEM)
+        /// A failure that no other code describes, mostly a defect of the plugin.
         public static let `internal` = Code(rawValue: GF_INTERNAL)
+        /// The plugin's process or library died during the call; only the host sets it.
         public static let crashed = Code(rawValue: GF_CRASHED)
 
         /// The HTTP status that stands for the code; unknown codes are 500.
@@ -82,17 +99,22 @@ public struct PluginError: Error, Sendable {
         }
     }
 
+    /// The class of the failure, from which the HTTP status and the default source follow.
     public var code: Code
     /// What happened and what to do about it, for a person.
     public var message: String
+    /// The party to blame, for statistics and for the client's display.
     public var source: ErrorSource
     /// What the downstream server answered, 100…599.
     public var httpStatus: Int?
+    /// The time to wait before another try; nil when not known.
     public var retryAfter: Duration?
+    /// What the user can do, when the message does not say it.
     public var hint: String?
     /// A JSON object for programs.
     public var details: JSONText?
 
+    /// Makes a failure to throw; without a source, the code decides who is to blame.
     public init(
         _ code: Code, _ message: String, source: ErrorSource? = nil, httpStatus: Int? = nil,
         retryAfter: Duration? = nil, hint: String? = nil, details: JSONText? = nil
@@ -118,5 +140,6 @@ public struct PluginError: Error, Sendable {
 }
 
 extension PluginError: CustomStringConvertible {
+    /// The message alone, without code and hint.
     public var description: String { message }
 }
