@@ -143,6 +143,9 @@ struct PluginFileTests {
         "/public/plugins/acme-clock-panel/passwd.txt", "/public/plugins/acme-clock-panel/module.js%00.png",
         "/public/plugins/acme-clock-panel/%ff", "/public/plugins/acme-clock-panel/img",
         "/public/plugins/acme-clock-panel/", "/public/plugins/acme-refused-panel/module.js",
+        "/public/plugins/acme-clock-panel/gpx_clock_linux_amd64",
+        "/public/plugins/acme-clock-panel/%67px_clock%5flinux_amd64",
+        "/public/plugins/acme-clock-panel/./gpx_clock_linux_amd64", "/public/plugins/acme-clock-panel/img/logo.svg",
         "/public/plugins/acme-probe-datasource/plugin.json", "/public/plugins/nope/module.js",
     ])
     func whatIsNotAFileOfThePluginIsNotThere(path: String) async throws {
@@ -155,5 +158,20 @@ struct PluginFileTests {
             #expect(text.hasPrefix("HTTP/1.1 404"), "\(text)")
             #expect(!text.contains("root:") && !text.contains("define("))
         }
+    }
+
+    @Test func librariesAndExecutablesAreKnownByTheirNames() {
+        let binaries = PluginBinaries(library: "./lib/clock", executable: "gpx_clock")
+
+        for path in [
+            "lib/clock_linux_amd64.so", "lib/clock_linux_arm64.so", "lib/clock.so.1", "lib/clock", "gpx_clock",
+            "gpx_clock_linux_amd64", "gpx_clock_darwin_arm64", "gpx_clock_windows_amd64.exe",
+        ] {
+            #expect(binaries.matches(path), "\(path)")
+        }
+        for path in ["module.js", "lib/clock.svg", "lib/other.so", "gpx_clock.md", "img/gpx_clock", "plugin.json"] {
+            #expect(!binaries.matches(path), "\(path)")
+        }
+        #expect(!PluginBinaries(library: "", executable: "").matches("module.js"))
     }
 }
