@@ -28,6 +28,7 @@ struct TestServer: Sendable {
     /// Runs a server for the duration of the body.
     static func run(
         options change: @Sendable (inout ServerOptions) -> Void = { _ in }, livePolicy: LivePolicy = LivePolicy(),
+        logger: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
         _ body: @Sendable @escaping (TestServer) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("server-test-\(UUID().uuidString)")
@@ -37,7 +38,6 @@ struct TestServer: Sendable {
         options.address = .tcp(host: "127.0.0.1", port: 0)
         options.limits.idleTimeout = .seconds(10)
         change(&options)
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let stores = try await Stores.open(
             path: folder.appendingPathComponent("grafana.db").path, secretKey: Secret("test-key"))
         var admin = NewUser(login: "admin", email: "admin@localhost", password: Secret("admin"))
@@ -73,11 +73,14 @@ struct TestServer: Sendable {
             let plugin = "\(folder)/\(id)"
             try FileManager.default.createDirectory(atPath: plugin + "/img", withIntermediateDirectories: true)
             let descriptor = """
-                {"id":"\(id)","type":"panel","name":"Clock <b>","info":{"version":"1.2.3","author":{"name":"Acme"}},
+                {"id":"\(id)","type":"panel","name":"Clock <b>","executable":"gpx_clock","info":{"version":"1.2.3","author":{"name":"Acme"}},
                  "dependencies":{"grafanaDependency":">=10.0.0"}}
                 """
             try descriptor.write(toFile: plugin + "/plugin.json", atomically: true, encoding: .utf8)
             try "define([],()=>{})".write(toFile: plugin + "/module.js", atomically: true, encoding: .utf8)
+            try "define(code)".write(toFile: plugin + "/gpx_clock_linux_amd64", atomically: true, encoding: .utf8)
+            try FileManager.default.createSymbolicLink(
+                atPath: plugin + "/img/logo.svg", withDestinationPath: "../gpx_clock_linux_amd64")
         }
     }
 
