@@ -144,9 +144,54 @@ struct DataSourceAPITests {
             #expect(try await server.get("/api/datasources/uid/probe/health").status == 400)
         }
     }
+
+    @Test func aUIDThatBecameFreeBringsNoSecretsAlong() async throws {
+        try await TestServer.run { server async throws in
+            func secret(_ uid: String) async throws -> String? {
+                let query: JSONValue = ["refId": "A", "datasource": ["uid": .string(uid)]]
+                let fields = try await server.query([query]).json["results"]?["A"]?["frames"]?[0]
+                let names = fields?["schema"]?["fields"]?.array?.map { $0["name"]?.string } ?? []
+                let place = try #require(names.firstIndex(of: "secret"))
+                return fields?["data"]?["values"]?[place]?[0]?.string
+            }
+            let type = JSONValue.string("acme-probe-datasource")
+            let made = try await server.send(
+                .POST, "/api/datasources",
+                ["name": "a", "type": type, "uid": "x1", "secureJsonData": ["apiKey": "s3cret-of-a"]])
+            #expect(made.status == 200)
+            #expect(try await secret("x1") == "s3cret-of-a")
+            #expect(try await server.get("/api/datasources/uid/x1/health").status == 200)
+
+            let moved = try await server.send(
+                .PUT, "/api/datasources/uid/x1", ["name": "a", "type": type, "uid": "y1"])
+            let other = try await server.send(.POST, "/api/datasources", ["name": "b", "type": type, "uid": "x1"])
+
+            #expect(moved.status == 200 && other.status == 200)
+            #expect(try await secret("x1") == "")
+            #expect(try await secret("y1") == "s3cret-of-a")
+        }
+    }
 }
 
 struct ResourceAPITests {
+    @Test(arguments: ["..%2f..%2fadmin", "a/%2e%2e/b", "a%5C..%5cb", "%2E%2e", "a/..", "%zz/..%2f", "a//../b"])
+    func pathsThatClimbAreRefused(path: String) async throws {
+        try await TestServer.run { server async throws in
+            let id = try await server.addProbe()
+            for base in ["uid/probe", "\(id)"] {
+                let connection = try RawConnection(port: server.port)
+                connection.send(
+                    "GET /api/datasources/\(base)/resources/\(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                        + "Authorization: Basic YWRtaW46YWRtaW4=\r\n\r\n")
+
+                let text = await connection.readText()
+
+                #expect(text.hasPrefix("HTTP/1.1 400") && text.contains("invalid path"), "\(text)")
+            }
+            #expect(!ResourceAPI.climbs("a..b/...%2f.%2fc..%5c%2e/%") && !ResourceAPI.climbs(""))
+        }
+    }
+
     @Test func theRequestReachesThePluginWithoutCredentials() async throws {
         try await TestServer.run { server async throws in
             let id = try await server.addProbe()
