@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
 import NIOHTTP1
 import PluginABI
 import Storage
@@ -139,6 +143,29 @@ struct AuthenticationTests {
             #expect(try await change("admin", "longer").message == "User password changed")
             #expect(try await server.get("/api/user").status == 401)
             #expect(try await server.get("/api/user", user: "admin:longer").status == 200)
+        }
+    }
+
+    @Test func aPasswordThatWasResetElsewhereEndsTheOldOne() async throws {
+        try await TestServer.run { server async throws in
+            let authenticator = Authenticator(
+                options: ServerOptions(), stores: server.stores, credentials: CredentialCache(freshness: .zero))
+            func login(_ pair: String) async throws -> String? {
+                var head = HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/api/user")
+                head.headerFields[.authorization] = "Basic " + Data(pair.utf8).base64EncodedString()
+                let request = Request(head: head, body: RequestBody(buffer: ByteBuffer()))
+                return try await authenticator.identity(of: request, clientIP: "")?.login
+            }
+            #expect(try await login("admin:admin") == "admin")
+            #expect(try await login("admin:admin") == "admin")
+
+            let user = try await server.stores.users.find(loginOrEmail: "admin")
+            try await server.stores.users.setPassword(id: user.id, to: Secret("longer"))
+
+            await #expect(throws: APIError.self) { _ = try await login("admin:admin") }
+            #expect(try await login("admin:longer") == "admin")
+            try await server.stores.users.delete(id: user.id)
+            await #expect(throws: APIError.self) { _ = try await login("admin:longer") }
         }
     }
 
