@@ -136,7 +136,8 @@ public final class HTTPChunk: @unchecked Sendable {
 
     /// Lends the bytes, without a copy, until `body` returns; not for a chunk that was written on before.
     public func withBytes<R>(_ body: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R {
-        let bytes = UnsafeBufferPointer(start: buffer.data?.assumingMemoryBound(to: UInt8.self), count: length)
+        let start = buffer.data?.assumingMemoryBound(to: UInt8.self)
+        let bytes = UnsafeBufferPointer(start: start, count: start == nil ? 0 : length)
         return try withExtendedLifetime(self) { try body(bytes) }
     }
 
