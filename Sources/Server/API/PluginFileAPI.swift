@@ -30,7 +30,8 @@ struct PluginFileAPI: Sendable {
         guard let path = request.rawPath(afterParts: 3).removingPercentEscapes, !path.utf8.contains(0),
             let place = plugin.files.location(of: path)
         else { throw missing }
-        let binaries = PluginBinaries(library: plugin.descriptor.library ?? "", executable: plugin.descriptor.executable)
+        let binaries = PluginBinaries(
+            library: plugin.descriptor.library ?? "", executable: plugin.descriptor.executable)
         guard !binaries.contain(place, in: plugin.files.root) else { throw missing }
         var status = stat()
         guard stat(place, &status) == 0 else { throw missing }

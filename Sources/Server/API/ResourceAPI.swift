@@ -101,7 +101,8 @@ struct ResourceAPI: Sendable {
                 bytes.append(byte)
             }
         }
-        return bytes.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.contains { $0.elementsEqual("..".utf8) }
+        return bytes.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }
+            .contains { $0.elementsEqual("..".utf8) }
     }
 
     /// Passes an answer on as the plugin gave it, its body as it comes.

@@ -100,7 +100,8 @@ struct RequestScope: RouterMiddleware {
             level: level, "Request answered",
             metadata: [
                 "http.method": "\(request.method)", "http.target": "\(Redaction.target(request.head.path ?? ""))",
-                "http.status": "\(status.code)", "http.duration": "\(Self.seconds(duration))", "client.ip": "\(context.clientIP)",
+                "http.status": "\(status.code)", "http.duration": "\(Self.seconds(duration))",
+                "client.ip": "\(context.clientIP)",
                 "user.login": "\(context.identity?.login ?? "")", "trace.id": "\(context.trace.traceID)",
             ])
     }
