@@ -133,6 +133,7 @@ enum ProbePlugin {
             """, entry: { probe_entry($0) })
 }
 
+/// Returns the probe's description to the host, as the entry symbol of a plugin library does.
 @c public func probe_entry(_ info: UnsafePointer<gf_host_info>?) -> UnsafePointer<gf_plugin_desc>? {
     ProbePlugin.definition.entry(info)
 }

@@ -4,10 +4,12 @@ import Glibc
 
 /// `grafana`: the server, and the operator's commands beside it.
 public struct GrafanaCommand: AsyncParsableCommand {
+    /// The name, the version, and the commands `server` and `cli`.
     public static let configuration = CommandConfiguration(
         commandName: "grafana", abstract: "A Grafana-compatible server whose plugins are native.",
         version: BuildVersion.line, subcommands: [ServerCommand.self, GrafanaCLI.self])
 
+    /// A command that has not read its arguments yet.
     public init() {}
 }
 

@@ -6,6 +6,7 @@ public import NIOCore
 /// Safety: the bytes are not written any more, and `owner` frees them on any thread.
 public struct ByteChunk: @unchecked Sendable {
     private let start: UnsafeRawPointer?
+    /// The length in bytes; 0 when the plugin gave no memory.
     public let count: Int
     private let owner: AnyObject?
 
@@ -21,10 +22,12 @@ public struct ByteChunk: @unchecked Sendable {
         self.init(start: UnsafeRawPointer(owner.memory), count: bytes.count, owner: owner)
     }
 
+    /// Lends the bytes without a copy; the pointer is valid until `body` returns.
     public func withBytes<R>(_ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
         try withExtendedLifetime(owner) { try body(UnsafeRawBufferPointer(start: start, count: count)) }
     }
 
+    /// A copy that does not keep the plugin's memory alive.
     public var array: [UInt8] { withBytes { Array($0) } }
 
     /// A copy for NIO.

@@ -24,6 +24,7 @@ public enum CallEvent: Sendable {
 ///
 /// Reading gives the plugin room to send more. A reader that stops reading, or whose task is cancelled, cancels the call.
 public struct CallEvents: AsyncSequence, Sendable {
+    /// One step of the result; the last one is `completed`.
     public typealias Element = CallEvent
 
     /// Cancels the call when nobody can read it any more.
@@ -37,8 +38,10 @@ public struct CallEvents: AsyncSequence, Sendable {
 
     init(queue: CallQueue) { reader = Reader(queue: queue) }
 
+    /// Returns an iterator over the one shared queue: two iterators divide the events between them.
     public func makeAsyncIterator() -> Iterator { Iterator(reader: reader) }
 
+    /// Takes events off the call's queue and keeps the call from being cancelled while it lives.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let reader: Reader
 

@@ -5,9 +5,12 @@ public import PluginABI
 public struct CallHead: Sendable {
     /// HTTP status, `GF_HEALTH_…` or `GF_STREAM_…`.
     public var status: Int32
+    /// A text for people, such as a health check's; empty when the plugin gave none.
     public var message: String
+    /// The headers of a resource's answer; empty for other calls.
     public var headers: HTTPHeaders
 
+    /// Makes a head from values that the plugin gave, which are not checked.
     public init(status: Int32, message: String = "", headers: HTTPHeaders = [:]) {
         self.status = status
         self.message = message
@@ -39,12 +42,19 @@ public protocol CallReceiver: AnyObject, Sendable {
 }
 
 extension CallReceiver {
+    /// Ignores the schema, for receivers of calls without frames.
     public func opened(frame: UInt32, refID: String, schema: FrameSchema) {}
+    /// Drops the rows without giving their bytes back to the call's window.
     public func received(frame: UInt32, rows: DataFrame, bytes: Int) {}
+    /// Drops the bytes without giving them back to the call's window.
     public func received(_ chunk: ByteChunk) {}
+    /// Ignores the head, for receivers of calls that answer with frames.
     public func received(_ head: CallHead) {}
+    /// Ignores the remark, which does not change the call's result.
     public func received(_ notice: Notice, refID: String) {}
+    /// Ignores progress, for calls that do not go on after a restart.
     public func progressed(_ fraction: Double, token: [UInt8]) {}
+    /// Ignores the failure of a query, for calls without queries.
     public func failed(_ error: PluginError, refID: String) {}
 }
 
@@ -61,6 +71,7 @@ public struct CallLimits: Sendable {
     /// Bytes that may lie between the plugin and the reader.
     public var window: Int
 
+    /// Allows a minute, a second of grace, 1 GiB, any number of rows and 8 MiB in flight by default.
     public init(
         time: Duration? = .seconds(60), grace: Duration = .seconds(1), bytes: Int64 = 1 << 30,
         rows: Int64 = .max, window: Int = 8 << 20
@@ -84,6 +95,7 @@ public struct CallFacts: Sendable {
     /// BCP 47 tag, or empty.
     public var locale: String
 
+    /// Makes facts of a call by the server itself unless a principal is given.
     public init(
         principal: Principal? = nil, headers: [String: String] = [:], traceParent: String = "", locale: String = ""
     ) {

@@ -288,7 +288,9 @@ final class CallTable: Sendable {
         }
     }
 
-    /// Stores the plugin's word for a call. A call that was cancelled before is told so again, now that it can be found.
+    /// Stores the plugin's word for a call.
+    ///
+    /// A call that was cancelled before is told so again, now that it can be found.
     func setState(_ handle: OpaquePointer?, _ word: UnsafeMutableRawPointer?) -> gf_status {
         let known = withRunning(handle) { state, slot -> (again: PluginInstance?, slot: CallSlot, generation: UInt) in
             let isLate = state.pluginState == nil && state.cancelReason != nil

@@ -100,7 +100,8 @@ private func callTable() -> gf_call_host {
         guard size >= 8 else { return GF_STATE }
         withUnsafeBytes(of: memory.principal) { source in
             let count = min(size, source.count)
-            UnsafeMutableRawPointer(principalOut).copyMemory(from: source.baseAddress!, byteCount: count)  // '!' is fine; count > 0
+            // '!' is fine; count > 0
+            UnsafeMutableRawPointer(principalOut).copyMemory(from: source.baseAddress!, byteCount: count)
         }
         principalOut.pointee.struct_size = UInt32(size)
         return GF_OK

@@ -82,8 +82,10 @@ public struct ResourceCall: Sendable {
     public var query: String
     /// Without hop-by-hop headers and the caller's credentials.
     public var headers: HTTPHeaders
+    /// The whole body as the client sent it; empty when it sent none.
     public var body: [UInt8]
 
+    /// Makes a request whose values the caller has cleaned already: nothing is checked here.
     public init(method: String, path: String, query: String = "", headers: HTTPHeaders = [:], body: [UInt8] = []) {
         self.method = method
         self.path = path

@@ -8,13 +8,18 @@ public struct PlatformConfiguration: Sendable {
     public var pluginsFolder: String?
     /// `[plugin.<id>] path`, by id.
     public var pluginPaths: [String: String]
+    /// Which plugins may load, and how their folders are read.
     public var loading: LoadingSettings
+    /// The version that plugins are told, and that their refusals name.
     public var serverVersion: String
+    /// What a call may use where nothing narrower is set.
     public var limits: CallLimits
+    /// Timeouts, connections and user agent of the requests that plugins send through the host.
     public var http: HTTPDefaults
     /// Plugins that an administrator switched off.
     public var disabledIDs: Set<String>
 
+    /// Makes a configuration without plugin folders unless they are given.
     public init(
         pluginsFolder: String? = nil, pluginPaths: [String: String] = [:], loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
@@ -68,25 +73,39 @@ public enum PluginState: Sendable, Equatable {
 
 /// One registered plugin.
 public struct PluginInfo: Sendable {
+    /// The `id` of plugin.json, unique among the registered plugins.
     public var id: String
+    /// Former ids under which the plugin is found as well.
     public var aliasIDs: [String]
+    /// The display name of plugin.json, for people; need not be unique.
     public var name: String
+    /// The `info.version` of plugin.json, as written there.
     public var version: String
+    /// The decoded plugin.json.
     public var descriptor: PluginDescriptor
+    /// Whether the plugin is part of the server or was installed beside it.
     public var pluginClass: PluginClass
+    /// What the check of its signature found when it was loaded.
     public var signature: PluginSignature
+    /// The URLs under which the browser gets its module and images.
     public var assets: PluginAssets
+    /// The files below its folder that may be served.
     public var files: PluginFiles
     /// nil for a plugin without code on the server.
     public var level: IsolationLevel?
     /// Counts the loads of this plugin, from 1.
     public var generation: Int
+    /// Whether it answers calls, and if not, why.
     public var state: PluginState
     /// Empty for a plugin that is linked in.
     public var folder: String
+    /// Calls of the loaded generation that have begun and not completed.
     public var callsRunning: Int
+    /// Calls that the loaded generation began, the running ones included; a reload starts at 0.
     public var callsTotal: Int
+    /// Calls of the loaded generation that did not complete within their grace and were given up.
     public var callsAbandoned: Int
+    /// Breaches of the ABI's rules that the host noticed in the loaded generation.
     public var rulesBroken: Int
     /// What `gf.describe/1` says: a JSON object, or empty.
     public var description: String

@@ -3,8 +3,9 @@ internal import CPluginABI
 internal import PluginABI
 internal import Synchronization
 
-/// One loaded version of a plugin with its instances. A reload makes a new generation beside the old one, which ends when
-/// its last call has.
+/// One loaded version of a plugin with its instances.
+///
+/// A reload makes a new generation beside the old one, which ends when its last call has.
 final class PluginGeneration: Sendable {
     /// A data source: its row and its uid, so that a uid that goes to another source never finds the first one's instance.
     struct Key: Hashable, Sendable {

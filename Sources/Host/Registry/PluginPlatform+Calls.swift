@@ -166,12 +166,14 @@ extension PluginPlatform {
 
 /// The answer to a subscription or a publication.
 public struct SubscribeAnswer: Sendable {
+    /// The plugin's decision; raw values are those of `GF_STREAM_…`.
     public enum Status: Int32, Sendable {
         case ok = 0
         case notFound = 1
         case permissionDenied = 2
     }
 
+    /// Whether the plugin agreed; `notFound` also when it gave a number that is none of these.
     public var status: Status
     /// The first message of the channel, if the plugin gave a frame.
     public var frame: DataFrame?
@@ -181,7 +183,9 @@ public struct SubscribeAnswer: Sendable {
 
 /// The answer to a resource request: its head is there, its body arrives while it is read.
 public struct ResourceAnswer: Sendable {
+    /// The HTTP status code as the plugin gave it, not checked for range; 200 without a head.
     public let status: Int
+    /// The plugin's headers before hop-by-hop and other forbidden ones are taken out.
     public let headers: HTTPHeaders
     private let events: CallEvents.Iterator
     private let first: ByteChunk?

@@ -26,6 +26,7 @@ public final class PluginPlatform: Service {
     /// One change of the set of plugins at a time.
     private let turn = Turn()
 
+    /// Prepares the shared services and the HTTP client; no plugin runs before ``load()``.
     public init(
         configuration: PlatformConfiguration, builtins: [BuiltinPlugin], keyValues: any KeyValueBackend, logger: Logger,
         verifier: any SignatureVerifier = PresenceVerifier()
@@ -63,7 +64,9 @@ public final class PluginPlatform: Service {
 
     // MARK: Loading
 
-    /// Loads the built-in plugins and those of all folders. What fails is in ``refusals``.
+    /// Loads the built-in plugins and those of all folders.
+    ///
+    /// What fails is in ``refusals``.
     public func load() async {
         await turn.take { await loadBuiltins() }
         await reload()

@@ -43,7 +43,9 @@ final class HostMemory: @unchecked Sendable {
     }
 }
 
-/// The buffers that one plugin holds. A token that was given back, or that never was, names nothing.
+/// The buffers that one plugin holds.
+///
+/// A token that was given back, or that never was, names nothing.
 final class BufferTable: Sendable {
     private struct State {
         var next: UInt64 = 1

@@ -32,11 +32,16 @@ final class HostServices: Sendable {
 public struct HTTPDefaults: Sendable {
     /// Of a whole exchange, where the data source sets none.
     public var timeout: Duration
+    /// How long a connection may take to be made.
     public var dialTimeout: Duration
+    /// How long an unused connection stays open for the next request.
     public var idleTimeout: Duration
+    /// The soft limit of HTTP/1.1 connections to one host, of all plugins together.
     public var maxConnectionsPerHost: Int
+    /// The `User-Agent` of requests that set none.
     public var userAgent: String
 
+    /// Takes 30 s for an exchange, 10 s to connect, 90 s idle and 64 connections where nothing is given.
     public init(
         timeout: Duration = .seconds(30), dialTimeout: Duration = .seconds(10), idleTimeout: Duration = .seconds(90),
         maxConnectionsPerHost: Int = 64, userAgent: String = "Grafana"
@@ -49,7 +54,9 @@ public struct HTTPDefaults: Sendable {
     }
 }
 
-/// A little persistent memory for plugins. Functions may block: they are called on threads of plugins only.
+/// A little persistent memory for plugins.
+///
+/// Functions may block: they are called on threads of plugins only.
 public protocol KeyValueBackend: Sendable {
     func get(scope: String, key: String) throws -> (value: [UInt8], version: Int64)?
 
@@ -91,12 +98,14 @@ final class ConfigurationTable: Sendable {
 
 /// One data source as the server stores it, with its secrets in clear.
 public struct DataSourceConfiguration: Sendable {
+    /// The row of the data source as its plugin sees it, without secrets.
     public var settings: DataSourceInstanceSettings
     /// Decrypted `secureJsonData`.
     public var secrets: [String: String]
     /// Differs when the settings differ: an instance of another version is replaced.
     public var version: Int
 
+    /// Pairs settings with their decrypted secrets; `version` must change whenever either does.
     public init(settings: DataSourceInstanceSettings, secrets: [String: String] = [:], version: Int) {
         self.settings = settings
         self.secrets = secrets

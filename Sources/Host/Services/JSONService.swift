@@ -47,9 +47,9 @@ enum JSONService {
         return table
     }
 
-    /// JSON_COMPACT, JSON_SORT_KEYS, JSON_ENCODE_ANY
+    /// JSON_COMPACT, JSON_SORT_KEYS, JSON_ENCODE_ANY.
     private static let canonicalFlags = 0x20 | 0x80 | 0x200
-    /// JSON_REJECT_DUPLICATES, JSON_DECODE_ANY
+    /// JSON_REJECT_DUPLICATES, JSON_DECODE_ANY.
     private static let parseFlags = 0x1 | 0x4
 
     private static func value(_ json: OpaquePointer?) -> UnsafeMutablePointer<json_t>? {

@@ -147,6 +147,7 @@ public enum PrometheusText {
         value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
     }
 
+    /// Writes a sample's value: integers without a fraction, others as decimals, `NaN` or `±Inf`.
     public static func number(_ value: Double) -> String {
         if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
