@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Synchronization
 
 /// The trace that a request belongs to, as W3C Trace Context names it.
 struct TraceContext: Sendable, Equatable {
@@ -13,13 +14,13 @@ struct TraceContext: Sendable, Equatable {
 
     /// Goes on with the trace of a `traceparent` header, or begins one when the header is missing or malformed.
     init(traceParent: String?) {
-        spanID = Self.hex(UInt64.random(in: 1 ... .max))
+        spanID = Self.hex(TraceNumbers.next())
         if let traceParent, let (traceID, flags) = Self.parse(traceParent) {
             self.traceID = traceID
             isSampled = flags & 1 == 1
             isContinued = true
         } else {
-            traceID = Self.hex(UInt64.random(in: 1 ... .max)) + Self.hex(UInt64.random(in: 0 ... .max))
+            traceID = Self.hex(TraceNumbers.next()) + Self.hex(TraceNumbers.next())
             isSampled = false
             isContinued = false
         }
@@ -47,7 +48,28 @@ struct TraceContext: Sendable, Equatable {
     }
 
     private static func hex(_ value: UInt64) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
+        String(unsafeUninitializedCapacity: 16) { digits in
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: value >> UInt64(60 - 4 * index)) & 15
+                digits.initializeElement(at: index, to: digit < 10 ? digit + 48 : digit + 87)
+            }
+            return 16
+        }
+    }
+}
+
+/// Numbers that differ from each other, and from those of other processes; they are no secret, so one read of the system's
+/// randomness is enough for all.
+private enum TraceNumbers {
+    private static let seed = UInt64.random(in: 0 ... .max)
+    private static let count = Atomic<UInt64>(0)
+
+    /// The next number, never 0: SplitMix64 over a counter.
+    static func next() -> UInt64 {
+        let step = count.wrappingAdd(0x9E37_79B9_7F4A_7C15, ordering: .relaxed).newValue
+        var number = seed &+ step
+        number = (number ^ (number >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        number = (number ^ (number >> 27)) &* 0x94D0_49BB_1331_11EB
+        return max(1, number ^ (number >> 31))
     }
 }
