@@ -52,9 +52,12 @@ struct SealedValue: Sendable {
         String(Data(text.utf8).base64EncodedString().prefix { $0 != "=" })
     }
 
-    private static func decode(_ text: some Sequence<UInt8>) -> String? {
+    private static func decode(_ text: some Collection<UInt8>) -> String? {
         var padded = Array(text)
         while padded.count % 4 != 0 { padded.append(UInt8(ascii: "=")) }
-        return Data(base64Encoded: Data(padded)).map { String(decoding: $0, as: UTF8.self) }
+        guard let data = Data(base64Encoded: Data(padded)) else { return nil }
+        // The last digit of base64 has bits that mean nothing: only the one way to write a text is taken.
+        let decoded = String(decoding: data, as: UTF8.self)
+        return encode(decoded).utf8.elementsEqual(text) ? decoded : nil
     }
 }
