@@ -24,9 +24,8 @@ package final class LoopbackConnection: @unchecked Sendable {
             setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
         }
         guard LoopbackSocket.connect(descriptor, port: port) else {
-            let code = errno
-            Glibc.close(descriptor)
-            throw RealServerError("cannot connect to port \(port): errno \(code)")
+            // The object is whole here, so its deinit closes the descriptor.
+            throw RealServerError("cannot connect to port \(port): errno \(errno)")
         }
     }
 
