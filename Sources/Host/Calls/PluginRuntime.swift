@@ -21,6 +21,9 @@ final class PluginRuntime: @unchecked Sendable {
     let isBlocking: Bool
     /// Whether the plugin's functions are called right where the host needs them.
     let isInline: Bool
+    let level: IsolationLevel
+    /// The process that the plugin's code runs in; nil when that is the server's own.
+    let process: (any PluginProcess)?
     private(set) var calls: CallTable?
 
     private let neverBlocks: Bool
@@ -32,8 +35,13 @@ final class PluginRuntime: @unchecked Sendable {
     private let logger: Logger
     private let logBudget = Mutex(LogBudget())
 
-    init(id: String, traits: gf_plugin_desc, services: HostServices) {
+    init(
+        id: String, traits: gf_plugin_desc, services: HostServices, level: IsolationLevel,
+        process: (any PluginProcess)?
+    ) {
         self.id = id
+        self.level = level
+        self.process = process
         self.services = services
         watchdog = services.watchdog
         var logger = services.logger
@@ -113,6 +121,7 @@ final class PluginRuntime: @unchecked Sendable {
         }
         pool.replaceStuckThread()
         instance?.retire()
+        process?.gaveUp()
         misbehaved("a call was not completed in time after it was cancelled and has been given up", rule: "GF-R-018")
     }
 

@@ -38,11 +38,11 @@ final class PluginGeneration: Sendable {
     }
 
     let plugin: ValidatedPlugin
-    let library: NativeLibrary
+    let library: PluginLibrary
     let number: Int
     private let state: Mutex<State>
 
-    init(plugin: ValidatedPlugin, library: NativeLibrary, number: Int, handedOver: [Key: [UInt8]] = [:]) {
+    init(plugin: ValidatedPlugin, library: PluginLibrary, number: Int, handedOver: [Key: [UInt8]] = [:]) {
         self.plugin = plugin
         self.library = library
         self.number = number

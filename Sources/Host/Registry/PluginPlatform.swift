@@ -166,19 +166,12 @@ public final class PluginPlatform: Service {
     private func initialize(
         _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, isDisabled: Bool? = nil
     ) async throws {
-        if builtin == nil, plugin.image == nil, plugin.executable != nil {
-            throw PluginRefusal(
-                .backendMissing, pluginID: plugin.id, folder: plugin.folder, found: "an executable",
-                expected: "a library", message: "its backend is a program of its own, which this version does not run",
-                remedy: "install a plugin with a library, or wait for a version that runs backend processes")
-        }
         let old = registry[plugin.id]
         let number = (old?.number ?? 0) + 1
         let isDisabled = isDisabled ?? old?.isDisabled ?? configuration.disabledIDs.contains(plugin.id)
         var generation: PluginGeneration?
-        if !isDisabled, builtin != nil || plugin.image != nil {
-            let library = try await NativeLibrary.open(
-                plugin, builtin: builtin, services: services, serverVersion: configuration.serverVersion)
+        if !isDisabled, let backend = try await backend(of: plugin, builtin: builtin) {
+            let library = try await PluginLibrary.open(plugin, backend: backend, services: services)
             let saved = await old?.generation?.saveStates() ?? [:]
             generation = PluginGeneration(plugin: plugin, library: library, number: number, handedOver: saved)
         }

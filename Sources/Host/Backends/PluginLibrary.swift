@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CPluginABI
-internal import Glibc
 internal import PluginABI
 internal import Synchronization
 
-/// An opened plugin library: level L0 (linked in) or L1 (loaded from the sealed image that was checked).
+/// An opened plugin library, wherever its code runs.
 ///
 /// Safety: `pointer` is the plugin's and is only handed back to it; the tables are copies that nobody writes.
-final class NativeLibrary: @unchecked Sendable {
+final class PluginLibrary: @unchecked Sendable {
     let runtime: PluginRuntime
     let level: IsolationLevel
+    /// The process that the code runs in; nil when that is the server's own.
+    let process: (any PluginProcess)?
+    private let owner: AnyObject?
     private let library: gf_library_api
     private let instances: gf_instance_api
     private let pointer: OpaquePointer
@@ -17,11 +19,13 @@ final class NativeLibrary: @unchecked Sendable {
     let description: String
 
     private init(
-        runtime: PluginRuntime, level: IsolationLevel, library: gf_library_api, instances: gf_instance_api,
+        runtime: PluginRuntime, backend: PluginBackend, library: gf_library_api, instances: gf_instance_api,
         pointer: OpaquePointer
     ) {
         self.runtime = runtime
-        self.level = level
+        level = backend.level
+        process = backend.process
+        owner = backend.owner
         self.library = library
         self.instances = instances
         self.pointer = pointer
@@ -43,57 +47,43 @@ final class NativeLibrary: @unchecked Sendable {
 
     // MARK: Opening
 
-    /// Maps the library, compares its description with plugin.json, and opens it.
+    /// Compares the description with the host and with plugin.json, and opens the library.
     ///
-    /// - Throws: ``PluginRefusal``.
+    /// - Throws: ``PluginRefusal``; the backend's process has then been ended.
     static func open(
-        _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, services: HostServices, serverVersion: String
-    ) async throws -> NativeLibrary {
-        let level: IsolationLevel = builtin == nil ? .inProcess : .linked
-        let entry = try builtin ?? map(plugin)
-        let description = try negotiate(plugin, entry, level: level, serverVersion: serverVersion)
-        guard let library = adopt(description.pointee.library), let instances = adopt(description.pointee.instance),
-            let calls = adopt(description.pointee.call), let open = library.open, instances.create != nil,
-            calls.start != nil
+        _ plugin: ValidatedPlugin, backend: PluginBackend, services: HostServices
+    ) async throws -> PluginLibrary {
+        do {
+            return try await opened(plugin, backend: backend, services: services)
+        } catch {
+            backend.process?.end()
+            throw error
+        }
+    }
+
+    private static func opened(
+        _ plugin: ValidatedPlugin, backend: PluginBackend, services: HostServices
+    ) async throws -> PluginLibrary {
+        let described = Described(pointer: backend.description)
+        let traits = try negotiate(plugin, backend.description)
+        guard let library = adopt(traits.library), let instances = adopt(traits.instance),
+            let calls = adopt(traits.call), let open = library.open, instances.create != nil, calls.start != nil
         else {
             throw PluginRefusal(
                 .descriptorDiffers, pluginID: plugin.id, folder: plugin.folder, found: "a missing table or function",
                 expected: "gf_library_api.open, gf_instance_api.create and gf_call_api.start",
                 message: "its description is incomplete", remedy: "ask its author for a corrected version")
         }
-        let traits = adopt(description) ?? gf_plugin_desc()
-        let runtime = PluginRuntime(id: plugin.id, traits: traits, services: services)
+        let runtime = PluginRuntime(
+            id: plugin.id, traits: traits, services: services, level: backend.level, process: backend.process)
         runtime.adoptCalls(calls)
-        let described = Described(pointer: description)
         let pointer = try await start(plugin, runtime, close: library.close) { handle, out in
             open(described.pointer, runtime.host, handle, out)
         }
-        let native = NativeLibrary(
-            runtime: runtime, level: level, library: library, instances: instances, pointer: pointer)
-        native.declareMetrics()
-        return native
-    }
-
-    private static func map(_ plugin: ValidatedPlugin) throws -> gf_entry_fn {
-        guard let image = plugin.image else {
-            throw PluginRefusal(
-                .libraryMissing, pluginID: plugin.id, folder: plugin.folder, message: "it names no library",
-                remedy: "add \"library\" to its plugin.json")
-        }
-        guard let mapped = dlopen(image.path, RTLD_NOW | RTLD_LOCAL) else {
-            let reason = dlerror().map { String(cString: $0) } ?? "unknown"
-            throw PluginRefusal(
-                .libraryNotOpened, pluginID: plugin.id, folder: plugin.folder, found: reason,
-                expected: "a library that loads",
-                message: "its library could not be loaded", remedy: "install the libraries that it needs")
-        }
-        // It stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
-        guard let symbol = dlsym(mapped, "gf_entry_v1") else {
-            throw PluginRefusal(
-                .entryMissing, pluginID: plugin.id, folder: plugin.folder, expected: "the symbol gf_entry_v1",
-                message: "its library has no entry", remedy: "export gf_entry_v1")
-        }
-        return unsafeBitCast(symbol, to: gf_entry_fn.self)
+        let opened = PluginLibrary(
+            runtime: runtime, backend: backend, library: library, instances: instances, pointer: pointer)
+        opened.declareMetrics()
+        return opened
     }
 
     /// Runs `open` on a thread of the plugin, with a bound on its time.
@@ -146,26 +136,16 @@ final class NativeLibrary: @unchecked Sendable {
     func close() {
         runtime.invokeOnLibrary { [self] in
             library.close?(pointer)
+            process?.end()
             if let calls = runtime.calls { runtime.watchdog.remove(calls) }
             runtime.endThreads()
         }
     }
 }
 
-/// Safety: a static struct of the plugin, valid for ever and only read.
+/// Safety: a struct that the backend keeps alive and that is only read.
 private struct Described: @unchecked Sendable {
     let pointer: UnsafePointer<gf_plugin_desc>
-}
-
-/// How far a plugin is from the server's own memory.
-public enum IsolationLevel: Int, Sendable, CaseIterable {
-    /// L0: part of the server.
-    case linked = 0
-    /// L1: loaded into the server's process.
-    case inProcess = 1
-
-    /// `linked` or `in-process`.
-    public var name: String { self == .linked ? "linked" : "in-process" }
 }
 
 /// A data source's configuration in C.

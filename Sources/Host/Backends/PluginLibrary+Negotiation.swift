@@ -2,26 +2,19 @@
 internal import CPluginABI
 internal import PluginABI
 
-extension NativeLibrary {
-    /// Asks the entry for the plugin's description and compares it with the host and with plugin.json.
+extension PluginLibrary {
+    /// Compares a description with the host and with plugin.json.
     ///
+    /// - Returns: the description, completed with zeros.
     /// - Throws: ``PluginRefusal``: each names both facts.
     static func negotiate(
-        _ plugin: ValidatedPlugin, _ entry: gf_entry_fn, level: IsolationLevel, serverVersion: String
-    ) throws -> UnsafePointer<gf_plugin_desc> {
-        var arena = CArena()
-        var info = gf_host_info()
-        info.struct_size = UInt32(MemoryLayout<gf_host_info>.size)
-        info.abi_minor = GF_ABI_MINOR
-        info.level = UInt32(level.rawValue)
-        info.name = arena.text("grafana")
-        info.version = arena.text(serverVersion)
-        info.has_extension = { id in HostTables.shared.table(for: String(id)) == nil ? 0 : 1 }
-        guard let pointer = entry(&info), let description = adopt(pointer) else {
+        _ plugin: ValidatedPlugin, _ pointer: UnsafePointer<gf_plugin_desc>
+    ) throws -> gf_plugin_desc {
+        guard let description = adopt(pointer) else {
             throw PluginRefusal(
-                .entryRefused, pluginID: plugin.id, folder: plugin.folder, found: "no description",
-                expected: "a gf_plugin_desc", message: "its entry refuses this server",
-                remedy: "install a version of it that works with server \(serverVersion)")
+                .descriptorDiffers, pluginID: plugin.id, folder: plugin.folder,
+                found: "a description of \(pointer.pointee.struct_size) bytes", expected: "a gf_plugin_desc",
+                message: "its description cannot be read", remedy: "ask its author for a corrected version")
         }
         guard description.abi_needed <= GF_ABI_MINOR else {
             throw PluginRefusal(
@@ -38,7 +31,7 @@ extension NativeLibrary {
                 expected: "type \(plugin.descriptor.type.rawValue)",
                 message: "plugin.json and the library disagree about its kind", remedy: "build both from one source")
         }
-        return pointer
+        return description
     }
 
     private static func compare(_ plugin: ValidatedPlugin, _ what: String, _ json: String, _ library: String) throws {

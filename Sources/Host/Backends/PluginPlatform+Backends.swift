@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import PluginABI
+
+extension PluginPlatform {
+    /// The backend of a plugin; nil when it has no code for the server.
+    ///
+    /// - Throws: ``PluginRefusal``.
+    func backend(of plugin: ValidatedPlugin, builtin: gf_entry_fn?) async throws -> PluginBackend? {
+        if let builtin {
+            return try .linked(plugin, entry: builtin, serverVersion: configuration.serverVersion)
+        }
+        guard plugin.image != nil else {
+            guard plugin.executable != nil else { return nil }
+            throw PluginRefusal(
+                .backendMissing, pluginID: plugin.id, folder: plugin.folder, found: "an executable",
+                expected: "a library", message: "its backend is a program of its own, which this version does not run",
+                remedy: "install a plugin with a library, or wait for a version that runs backend processes")
+        }
+        return try .mapped(plugin, serverVersion: configuration.serverVersion)
+    }
+}
