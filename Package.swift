@@ -54,6 +54,7 @@ let package = Package(
         // The contract and the C libraries, as modules.
         .systemLibrary(name: "CPluginABI", path: "include"),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(name: "CRNP", pkgConfig: "librnp", providers: [.apt(["librnp-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
@@ -61,6 +62,7 @@ let package = Package(
         // The platform, from the bottom to the top; ArchitectureTests checks the arrows.
         target("PluginABI", ["CPluginABI"]),
         target("Settings", []),
+        target("Signing", ["CRNP", "CJansson", .product(name: "Crypto", package: "swift-crypto")]),
         target("BuiltinDatasources", ["PluginABI"]),
         target(
             "PluginHost", path: "Sources/Host",
@@ -95,6 +97,7 @@ let package = Package(
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
         tests("SettingsTests", ["Settings"]),
+        tests("SigningTests", ["Signing", "TestSupport"]),
         tests("StorageTests", ["Storage"]),
         tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging] + nio),
         tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", logging]),
