@@ -71,11 +71,12 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + nio),
+        target("Expressions", ["PluginABI"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
         target(
             "Server",
             [
-                "PluginABI", "Settings", "PluginHost", "Storage", "CZlib", logging, lifecycle,
+                "PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "CZlib", logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -99,12 +100,13 @@ let package = Package(
         tests("SettingsTests", ["Settings"]),
         tests("SigningTests", ["Signing", "TestSupport"]),
         tests("StorageTests", ["Storage"]),
+        tests("ExpressionsTests", ["Expressions", "PluginABI"]),
         tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging] + nio),
         tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", logging]),
         tests(
             "ServerTests",
             [
-                "Server", "Settings", "Storage", "PluginHost", "PluginABI", "BuiltinDatasources",
+                "Server", "Settings", "Storage", "Expressions", "PluginHost", "PluginABI", "BuiltinDatasources",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         tests(

@@ -20,7 +20,10 @@ struct ImportTests {
         Target(folder: "Sources/BuiltinDatasources", allowed: ["CPluginABI", "PluginABI"]),
         Target(folder: "Sources/Host", allowed: ["CPluginABI", "PluginABI", "CJansson", "CLinux"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
-        Target(folder: "Sources/Server", allowed: ["PluginABI", "Settings", "PluginHost", "Storage", "CZlib"]),
+        Target(folder: "Sources/Expressions", allowed: ["PluginABI"]),
+        Target(
+            folder: "Sources/Server",
+            allowed: ["PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "CZlib"]),
         Target(
             folder: "Sources/Commands",
             allowed: ["PluginABI", "Settings", "BuiltinDatasources", "PluginHost", "Storage", "Server"]),
@@ -31,7 +34,7 @@ struct ImportTests {
     /// Every module that this repository defines.
     static let ours: Set<String> = [
         "CPluginABI", "CJansson", "CRNP", "CSQLite", "CZlib", "CLinux", "PluginABI", "Settings", "Signing",
-        "BuiltinDatasources", "PluginHost", "Storage", "Server", "Commands",
+        "BuiltinDatasources", "PluginHost", "Storage", "Expressions", "Server", "Commands",
     ]
 
     static func imports(of path: String) throws -> [String] {

@@ -140,7 +140,10 @@ struct QueryRequestTests {
         (#"{"from":-9e18,"to":"1","queries":[{"datasource":{"uid":"a"}}]}"#, "Bad time range"),
         (#"{"from":"-9223372036854775808","to":"1","queries":[{"datasource":{"uid":"a"}}]}"#, "beyond"),
         (#"{"from":"0","to":"1","queries":[{"datasource":"a"},{"refId":"A","datasource":"a"}]}"#, "same RefId"),
-        (#"{"from":"0","to":"1","queries":[{"datasource":{"uid":"__expr__"}}]}"#, "expressions"),
+        (
+            #"{"from":"0","to":"1","queries":[{"datasource":{"uid":"__expr__"}},{"refId":"B"}]}"#,
+            "missing datasource uid in query with refId B"
+        ),
     ])
     func badRequestsSayWhatIsWrong(text: String, message: String) {
         do {

@@ -27,12 +27,15 @@ struct CallerFacts: Sendable {
     }
 
     /// For a query, a health check or a stream.
-    func callFacts(for source: ResolvedDataSource) -> CallFacts {
+    ///
+    /// - Parameter isFromExpression: Whether expressions use the answer, which the plugin may want to know.
+    func callFacts(for source: ResolvedDataSource, isFromExpression: Bool = false) -> CallFacts {
         var fields: [String: String] = [:]
         for name in Self.forwarded {
             guard let field = HTTPField.Name(name), let value = headers[field] else { continue }
             fields[name] = value.unicodeScalars.allSatisfy(\.isASCII) ? value : nil
         }
+        if isFromExpression { fields["x-grafana-from-expr"] = "true" }
         if let cookie = keptCookies(of: source) { fields["cookie"] = cookie }
         if options.proxy.sendsUserHeader, let principal { fields["x-grafana-user"] = principal.login }
         return CallFacts(

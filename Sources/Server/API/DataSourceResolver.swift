@@ -76,6 +76,7 @@ final class DataSourceResolver: Sendable {
                 }
                 if let source = try? await stores.dataSources.find(orgID: orgID, .uid(name)) { return source }
                 return try await stores.dataSources.find(orgID: orgID, .name(name))
+            case .expression: throw APIError.dataSourceNotFound
             }
         } catch let error as StorageError where error.code == .notFound {
             throw APIError.dataSourceNotFound

@@ -30,12 +30,29 @@ struct QueryAPI: Sendable {
         let format: QueryEncoder.Format =
             request.headers[.accept]?.contains(Self.arrowType) == true ? .arrowStream : .json
         let facts = CallerFacts(request, context, services.options)
+        if wanted.hasExpressions {
+            let expressions = ExpressionQueries(services: services, identity: identity, facts: facts)
+            return try await answer(wanted, expressions, context, format)
+        }
         let services = services
         let run = try await start(wanted.items, identity, facts, format)
         let isWhole = try await services.connections.whileConnected(context.channel) { await run.collect() }
         if let failure = await run.wholeFailure { throw APIError(calling: failure, fallback: "Query data error") }
         guard isWhole else { return streamed(run, context, format) }
         return try await whole(run, format)
+    }
+
+    /// The answer to a request with expressions, whose results are all known before the first byte.
+    private func answer(
+        _ wanted: QueryRequest, _ expressions: ExpressionQueries, _ context: APIContext, _ format: QueryEncoder.Format
+    ) async throws -> Response {
+        let results = try await services.connections.whileConnected(context.channel) {
+            try await expressions.run(wanted.items)
+        }
+        let format = results.hasErrors ? .json : format
+        let run = QueryRun(results: results, format: format)
+        guard results.estimatedBytes >= QueryRun.streamingThreshold else { return try await whole(run, format) }
+        return streamed(run, context, format, status: results.hasErrors ? .badRequest : .ok)
     }
 
     private static let arrowType = "application/vnd.apache.arrow.stream"
@@ -83,7 +100,9 @@ struct QueryAPI: Sendable {
             body: ResponseBody(byteBuffer: body))
     }
 
-    private func streamed(_ run: QueryRun, _ context: APIContext, _ format: QueryEncoder.Format) -> Response {
+    private func streamed(
+        _ run: QueryRun, _ context: APIContext, _ format: QueryEncoder.Format, status: HTTPStatus = .ok
+    ) -> Response {
         let connections = services.connections
         let channel = context.channel
         let body = ResponseBody { writer in
@@ -94,7 +113,7 @@ struct QueryAPI: Sendable {
             try await writer.finish(nil)
         }
         let type = format == .arrowStream ? Self.arrowType : "application/json; charset=UTF-8"
-        return Response(status: .ok, headers: [.contentType: type], body: body)
+        return Response(status: status, headers: [.contentType: type], body: body)
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Expressions
 import HTTPTypes
 public import Settings
 
@@ -13,6 +14,7 @@ extension ServerOptions {
         try readAuthentication(settings)
         try readOthers(settings)
         try readLimits(settings)
+        try readExpressions(settings)
     }
 
     private mutating func readServer(_ settings: Settings) throws {
@@ -118,6 +120,20 @@ extension ServerOptions {
         let readTimeout = try settings.duration("server", "read_timeout") ?? .zero
         if readTimeout > .zero { limits.readPeriod = readTimeout }
         limits.writePeriod = try settings.duration("server", "write_timeout") ?? limits.writePeriod
+    }
+
+    private mutating func readExpressions(_ settings: Settings) throws {
+        expressions.isEnabled = try settings.flag("expressions", "enabled", default: true)
+        expressions.isSQLEnabled = featureToggles.contains("sqlExpressions")
+        func number(_ key: String, _ current: Int) throws -> Int {
+            try settings.text("expressions", key) == nil
+                ? current : settings.int("expressions", key, in: 0 ... .max)
+        }
+        expressions.sqlInputCells = try number("sql_expression_cell_limit", expressions.sqlInputCells)
+        expressions.sqlOutputCells = try number("sql_expression_output_cell_limit", expressions.sqlOutputCells)
+        expressions.sqlLength = try number("sql_expression_query_length_limit", expressions.sqlLength)
+        expressions.sqlTimeout =
+            try settings.duration("expressions", "sql_expression_timeout") ?? expressions.sqlTimeout
     }
 
     /// The path of an absolute URL without a slash at the end.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Expressions
 public import HTTPTypes
 import Settings
 
@@ -84,6 +85,8 @@ public struct ServerOptions: Sendable {
     public var defaultTheme = "dark"
     /// `[feature_toggles] enable`.
     public var featureToggles: [String] = []
+    /// `[expressions]`.
+    public var expressions = ExpressionLimits()
     /// The commit that the program was built from, or empty.
     public var commit = ""
 

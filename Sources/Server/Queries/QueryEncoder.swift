@@ -94,7 +94,7 @@ struct QueryEncoder {
             writer.append(literal: "\"error\":")
             writer.append(JSONValue.string(error.message).encoded())
             writer.append(literal: ",\"errorSource\":\"")
-            writer.append(error.source.grafanaName)
+            if result.hasErrorSource { writer.append(error.source.grafanaName) }
             writer.append(literal: "\",")
         }
         writer.append(literal: "\"status\":")

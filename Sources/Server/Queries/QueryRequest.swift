@@ -7,6 +7,8 @@ enum DataSourceReference: Sendable, Hashable {
     case uid(String)
     case name(String)
     case id(Int64)
+    /// No data source: the query is an expression over the others.
+    case expression
 }
 
 /// The body of `POST /api/ds/query`, read and checked.
@@ -15,13 +17,24 @@ struct QueryRequest: Sendable {
     struct Item: Sendable {
         var source: DataSourceReference
         var query: DataQuery
+        /// Whether its result is left out of the answer.
+        var isHidden = false
     }
 
-    /// The queries that are answered, in their order: hidden ones are left out.
+    /// The queries in their order; hidden ones are there only if there are expressions, which may need them.
     var items: [Item]
+    /// Whether any query is an expression.
+    var hasExpressions: Bool { items.contains { $0.source == .expression } }
 
-    private static let defaultInterval = 1000.0
-    private static let defaultDataPoints = 100
+    /// What a query has that says nothing else.
+    private struct Defaults {
+        var interval = 1000.0
+        var dataPoints = 100
+
+        /// Beside expressions, which no panel draws point by point.
+        static let besideExpressions = Defaults(interval: 64, dataPoints: 5000)
+    }
+
     /// The most points that a query may ask for.
     private static let mostDataPoints = 11_000_000
 
@@ -44,7 +57,10 @@ struct QueryRequest: Sendable {
                 messageID: "query.tooManyQueries")
         }
         let ranges = try JSONSlices.elements(ofArrayAt: ["queries"], in: body)
-        let shared = SharedRange(from: root["from"], to: root["to"], now: now)
+        let hasExpressions = models.contains { Self.source(of: $0) == .expression }
+        var shared = SharedRange(from: root["from"], to: root["to"], now: now)
+        shared.isBesideExpressions = hasExpressions
+        let defaults = hasExpressions ? Defaults.besideExpressions : Defaults()
         var names: Set<String> = []
         items = []
         for (model, range) in zip(models, ranges) {
@@ -55,15 +71,18 @@ struct QueryRequest: Sendable {
                     .badRequest, "Multiple queries using the same RefId are not allowed",
                     messageID: "query.duplicateRefId")
             }
-            let source = try Self.source(of: model) ?? Self.source(of: models[0])
-            if model["hide"]?.bool == true { continue }
-            guard let source else {
+            let isHidden = model["hide"]?.bool == true
+            if isHidden, !hasExpressions { continue }
+            guard let source = Self.source(of: model) ?? (hasExpressions ? nil : Self.source(of: models[0])) else {
                 throw APIError(
-                    .badRequest, "Query \(refID) is missing datasource information",
+                    .badRequest,
+                    hasExpressions
+                        ? "missing datasource uid in query with refId \(refID)"
+                        : "Query \(refID) is missing datasource information",
                     messageID: "query.missingDataSourceInfo")
             }
-            let query = try Self.query(refID, model, text, shared)
-            items.append(Item(source: source, query: query))
+            let query = try Self.query(refID, model, text, shared, defaults)
+            items.append(Item(source: source, query: query, isHidden: isHidden))
         }
     }
 
@@ -76,35 +95,32 @@ struct QueryRequest: Sendable {
         return refID.isEmpty ? "A" : refID
     }
 
-    private static func source(of model: JSONValue) throws -> DataSourceReference? {
+    private static func source(of model: JSONValue) -> DataSourceReference? {
         switch model["datasource"] {
-        case .string(let name)?: return name == "__expr__" ? try expression() : .name(name)
+        case .string(let name)?: return isExpression(name) ? .expression : .name(name)
         case .object(let object)?:
-            if let uid = object["uid"]?.string, !uid.isEmpty { return uid == "__expr__" ? try expression() : .uid(uid) }
+            if let uid = object["uid"]?.string, !uid.isEmpty { return isExpression(uid) ? .expression : .uid(uid) }
         default: break
         }
+        if let uid = model["datasourceUid"]?.string, isExpression(uid) { return .expression }
         guard let id = model["datasourceId"]?.int else { return nil }
-        return id == -100 ? try expression() : .id(Int64(id))
+        return id == -100 ? .expression : .id(Int64(id))
     }
 
-    private static func expression() throws -> DataSourceReference {
-        throw APIError(
-            .badRequest, "Server-side expressions are not available in this version; query the data sources directly",
-            messageID: "query.expressionsDisabled")
-    }
+    private static func isExpression(_ name: String) -> Bool { name == "__expr__" || name == "-100" }
 
     private static func query(
-        _ refID: String, _ model: JSONValue, _ text: String, _ shared: SharedRange
+        _ refID: String, _ model: JSONValue, _ text: String, _ shared: SharedRange, _ defaults: Defaults
     ) throws -> DataQuery {
         let (from, to) = try shared.range(of: model, refID: refID)
         let milliseconds = model["intervalMs"]?.double ?? 0
-        let interval = milliseconds >= 1 && milliseconds < 1e12 ? milliseconds : defaultInterval
+        let interval = milliseconds >= 1 && milliseconds < 1e12 ? milliseconds : defaults.interval
         let points = model["maxDataPoints"]?.double ?? 0
         return DataQuery(
             refID: refID, queryType: model["queryType"]?.string ?? "", json: JSONText(text), model: model,
             from: Timestamp(milliseconds: from), to: Timestamp(milliseconds: to),
             interval: .milliseconds(Int64(interval)),
-            maxDataPoints: points >= 1 ? Int(min(points, Double(mostDataPoints))) : defaultDataPoints)
+            maxDataPoints: points >= 1 ? Int(min(points, Double(mostDataPoints))) : defaults.dataPoints)
     }
 }
 
@@ -113,6 +129,7 @@ private struct SharedRange {
     let from: JSONValue?
     let to: JSONValue?
     let now: Int64
+    var isBesideExpressions = false
 
     /// The range of one query in epoch milliseconds.
     func range(of model: JSONValue, refID: String) throws -> (from: Int64, to: Int64) {
@@ -134,6 +151,9 @@ private struct SharedRange {
             } catch {
                 throw failure(error.message, refID)
             }
+        case nil where isBesideExpressions:
+            throw APIError(
+                .badRequest, "time range must be specified for refID \(refID)", messageID: "query.invalidTimeRange")
         default: throw failure("'from' and 'to' are needed: now-6h, epoch milliseconds or RFC 3339", refID)
         }
         guard moment.magnitude <= UInt64(TimeCalendar.latestMilliseconds) else {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Expressions
 import PluginABI
 import PluginHost
 
@@ -19,6 +20,8 @@ struct QueryResults {
         /// Whether nothing more comes.
         var isClosed = false
         var hasFrames = false
+        /// Whether somebody beside the user is to blame for the error: a plugin or what is behind it.
+        var hasErrorSource = true
     }
 
     /// The refIds, sorted as the answer is.
@@ -27,6 +30,8 @@ struct QueryResults {
     private var sharedNotices: [Notice] = []
     /// A guess at the text of all that arrived, in bytes.
     private(set) var estimatedBytes = 0
+    /// About the memory that all that arrived takes.
+    private(set) var heldBytes = 0
 
     init(refIDs: [String]) {
         order = refIDs.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
@@ -58,6 +63,16 @@ struct QueryResults {
         }
     }
 
+    /// Takes the whole result of an expression, or of a query beside one.
+    mutating func take(_ outcome: ExpressionPlan.Outcome, of refID: String) {
+        for (number, frame) in outcome.frames.enumerated() { add(frame, UInt32(truncatingIfNeeded: number), [refID]) }
+        results[refID]?.isClosed = true
+        guard let error = outcome.error else { return }
+        results[refID]?.hasErrorSource = error.source != nil
+        results[refID]?.error = PluginError(
+            .invalid, error.message, source: error.source ?? .user, httpStatus: error.httpStatus)
+    }
+
     /// The notices for the frames of a query.
     func notices(of refID: String) -> [Notice] { (results[refID]?.notices ?? []) + sharedNotices }
 
@@ -76,6 +91,7 @@ struct QueryResults {
         results[refID]?.parts.append(Part(number: number, pieces: [frame]))
         results[refID]?.hasFrames = true
         estimatedBytes += 256 + Self.estimate(frame)
+        heldBytes += 256 + frame.fields.reduce(0) { $0 + $1.column.byteCount }
     }
 
     private mutating func append(_ rows: DataFrame, _ number: UInt32, _ refIDs: [String]) {
@@ -86,6 +102,7 @@ struct QueryResults {
         }
         results[refID]?.parts[place].pieces.append(rows)
         estimatedBytes += Self.estimate(rows)
+        heldBytes += rows.fields.reduce(0) { $0 + $1.column.byteCount }
     }
 
     /// About 14 bytes of text a value.

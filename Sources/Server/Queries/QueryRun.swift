@@ -41,6 +41,14 @@ actor QueryRun {
         for (refID, error) in failures { results.take(.completed(error), of: [refID]) }
     }
 
+    /// A run that is over: the results of a request with expressions.
+    init(results: QueryResults, format: QueryEncoder.Format) {
+        calls = []
+        self.results = results
+        encoder = QueryEncoder(format)
+        isSingle = false
+    }
+
     /// Whether any query has failed so far.
     var hasErrors: Bool { results.hasErrors }
 

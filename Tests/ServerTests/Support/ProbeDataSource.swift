@@ -45,6 +45,13 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
                 throw error
             }
         case "empty": break
+        case "defaults":
+            let texts = [
+                ("fromExpression", context.header("X-Grafana-From-Expr") ?? ""), ("interval", "\(query.interval)"),
+                ("points", "\(query.maxDataPoints)"),
+            ]
+            try await response.send(
+                DataFrame(fields: [Field("value", [1.0])] + texts.map { Field($0.0, [$0.1]) }))
         case "pause":
             try await context.sleep(for: .milliseconds(300))
             try await response.send(Self.numbers(query, count: 1))
