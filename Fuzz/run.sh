@@ -6,23 +6,64 @@ set -eu
 cd "$(dirname "$0")/.."
 export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
-made=.build/fuzz
+made=.build/fuzz built=
+frames="ArrowFile FrameJSON JSONText"
+signing="SignedText Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
 
-# The module's sources and the fuzzers are one module: SwiftPM builds no program without a main function.
+# A module's sources and its fuzzers are one module: SwiftPM builds no program without a main function.
 # Not optimised: that builds in a minute, and every overflow and bounds check is there.
-# shellcheck disable=SC2046
-swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name PluginABI -I include -use-ld=lld \
-    -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
-    -enable-upcoming-feature ExistentialAny -suppress-warnings \
-    $(find Sources/PluginABI -name '*.swift' | sort) Fuzz/*.swift -o "$made/fuzz"
+build() {
+    module=$1 program=$2
+    shift 2
+    swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "$module" -use-ld=lld \
+        -I include -I Sources/CJansson -I Sources/CRNP -enable-upcoming-feature MemberImportVisibility \
+        -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny -suppress-warnings \
+        "$@" -o "$made/$program"
+}
 
-[ $# -gt 0 ] || set -- ArrowFile FrameJSON JSONText
+# shellcheck disable=SC2046
+build_frames() { build PluginABI fuzz $(find Sources/PluginABI -name '*.swift' | sort) Fuzz/*.swift; }
+
+# Without what hashes and walks files: that would need the whole of swift-crypto.
+# shellcheck disable=SC2046
+build_signing() {
+    build Signing fuzz-signing Sources/Signing/SigningError.swift Sources/Signing/Files/FileAccess.swift \
+        Sources/Signing/Verification/SignatureVerdict.swift Sources/Signing/Verification/UnverifiedManifest.swift \
+        $(find Sources/Signing/Format Sources/Signing/OpenPGP Sources/Signing/Trust -name '*.swift' | sort) \
+        Fuzz/Signing/*.swift
+}
+
+# The first inputs of a fuzzer, from the fixtures.
+seed() {
+    corpus=$made/$1-corpus
+    mkdir -p "$corpus"
+    fixtures=../shared/fixtures
+    case $1 in
+        ArrowFile) find $fixtures/frames $fixtures/sdk -name '*.arrow' -exec cp {} "$corpus/" \; ;;
+        FrameJSON | JSONText) find $fixtures/frames $fixtures/sdk -name '*.json' -exec cp {} "$corpus/" \; ;;
+        SignedText) find $fixtures/signatures -name MANIFEST.txt -exec cp --backup=numbered {} "$corpus/" \; ;;
+        Manifest)
+            find $fixtures/signatures -name MANIFEST.txt | while read -r file; do
+                sed '1,/^Hash/d; /^-----BEGIN PGP SIGNATURE/,$d' "$file" >"$corpus/$(echo "$file" | cksum | cut -d' ' -f1)"
+            done ;;
+        PublicKey) cp $fixtures/signatures/keys/*.asc "$corpus/" ;;
+        TrustPolicy) printf '{"schemaVersion":1,"fingerprint":"%s","owner":"A","plugins":["a-*"],"types":["private"],%s}' \
+            F33B25B691074E84636570F37E4D0C6A708866E7 '"level":"process","mayRevoke":false' >"$corpus/policy" ;;
+        RootURL) printf 'http://{a,*}.[a-c]?.example/**\nhttp://b.cd.example/x/' >"$corpus/url" ;;
+    esac
+}
+
+# shellcheck disable=SC2086
+[ $# -gt 0 ] || set -- $frames $signing
 for name in "$@"; do
-    case $name in ArrowFile) kind=arrow ;; *) kind=json ;; esac
-    mkdir -p "$made/$name-corpus"
-    find ../shared/fixtures/frames ../shared/fixtures/sdk -name "*.$kind" -exec cp {} "$made/$name-corpus/" \;
+    case " $signing " in *" $name "*) program=fuzz-signing ;; *) program=fuzz ;; esac
+    case " $built " in
+        *" $program "*) ;;
+        *) if [ $program = fuzz ]; then build_frames; else build_signing; fi; built="$built $program" ;;
+    esac
+    seed "$name"
     echo "fuzz: $name for $seconds s"
-    FUZZ_TARGET=$name "$made/fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+    FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
         -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
 done

@@ -30,6 +30,8 @@ public struct SigningError: Error, Sendable {
 extension SigningError.Code {
     /// A file or folder cannot be read or written.
     public static let fileUnreadable = Self(rawValue: "file-unreadable")
+    /// A file is larger than any real one of its kind.
+    public static let fileTooLarge = Self(rawValue: "file-too-large")
     /// A file cannot be written.
     public static let fileUnwritable = Self(rawValue: "file-unwritable")
     /// A symbolic link of the plugin leads out of its folder or to nothing.

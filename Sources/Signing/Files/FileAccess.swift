@@ -53,7 +53,7 @@ enum FileAccess {
         try read(path) { (piece) throws(SigningError) in
             bytes += piece
             guard bytes.count <= limit else {
-                throw SigningError(.fileUnreadable, "'\(path)' has more than \(limit) bytes")
+                throw SigningError(.fileTooLarge, "'\(path)' has more than \(limit) bytes")
             }
         }
         return bytes

@@ -12,7 +12,7 @@ public protocol PluginContent: Sendable {
 
     /// The whole content of a file.
     ///
-    /// - Throws: ``SigningError`` when it cannot be read or has more than `limit` bytes.
+    /// - Throws: ``SigningError`` `.fileTooLarge` past `limit` bytes, any other when it cannot be read.
     func bytes(of path: String, limit: Int) throws(SigningError) -> [UInt8]
 
     /// The digest of a file; called from many threads at once.

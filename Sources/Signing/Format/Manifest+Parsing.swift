@@ -21,9 +21,7 @@ extension Manifest {
         do throws(FormatError) {
             json = try StrictJSON(parsing: text)
         } catch {
-            let code: SignatureVerdict.Code =
-                error.message.contains("duplicate object key") ? .manifestDuplicateKey : .manifestNotJSON
-            throw ManifestFault(code, error.message)
+            throw ManifestFault(error.isDuplicateKey ? .manifestDuplicateKey : .manifestNotJSON, error.message)
         }
         guard case .object = json else { throw ManifestFault(.manifestNotJSON, "the text is no JSON object") }
 

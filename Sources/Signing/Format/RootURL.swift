@@ -61,9 +61,12 @@ struct RootURL: Equatable {
 
     private static func isHost(_ text: Substring) -> Bool {
         guard !text.utf8.contains(where: { Array("{}|^`\\%".utf8).contains($0) }) else { return false }
-        let afterAddress = text.hasPrefix("[") ? text.drop { $0 != "]" } : text
-        guard !text.hasPrefix("[") || afterAddress.hasPrefix("]") else { return false }
-        let port = afterAddress.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first
+        let isAddress = text.hasPrefix("[")
+        guard !isAddress || text.contains("]") else { return false }
+        // Behind an address in brackets nothing but a port may follow.
+        let rest = isAddress ? text[text.index(after: text.lastIndex(of: "]") ?? text.startIndex)...] : text
+        guard !isAddress || rest.isEmpty || rest.hasPrefix(":") else { return false }
+        let port = rest.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).dropFirst().first
         return (port ?? "").utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 

@@ -44,7 +44,11 @@ enum StrictJSON: Sendable, Equatable {
         }
         guard let root else {
             let words = withUnsafeBytes(of: &error.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-            throw FormatError("line \(error.line), column \(error.column): \(words)")
+            // The last byte of the text is the code (jansson.h, json_error_code).
+            let code = withUnsafeBytes(of: &error.text) { $0.last.map(UInt32.init) }
+            throw FormatError(
+                "line \(error.line), column \(error.column): \(words)",
+                isDuplicateKey: code == json_error_duplicate_key.rawValue)
         }
         defer { json_decref(root) }
         self.init(root)

@@ -9,13 +9,8 @@ internal import Glibc
 final class OpenPGPContext {
     let ffi: rnp_ffi_t
 
-    /// Debian's librnp writes what it thinks to standard error unless this variable forbids it before the first call;
-    /// whoever sets the variable gets its notes.
-    private static let isQuiet = setenv("RNP_LOG_CONSOLE", "0", 0) == 0
-
     /// - Parameter time: What the library takes for now, seconds since 1970; nil for the system's clock.
     init(time: Int64? = nil) throws(SigningError) {
-        _ = Self.isQuiet
         var created: rnp_ffi_t?
         try openPGP(rnp_ffi_create(&created, "GPG", "GPG"), "start")
         guard let created else { throw SigningError(.openPGPFailure, "OpenPGP: librnp gave no context") }

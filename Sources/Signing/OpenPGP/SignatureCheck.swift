@@ -21,11 +21,11 @@ enum SignatureCheck {
     /// Clocks differ: a signature may be this many seconds younger than the verifier's clock.
     static let clockTolerance: Int64 = 24 * 3600
 
-    /// The issuers of the signatures in some packets, without judging them.
-    static func issuers(of signature: [UInt8]) throws(SigningError) -> [String] {
+    /// What the signatures in some packets say, without judging them.
+    static func facts(of signature: [UInt8]) throws(SigningError) -> [SignatureFacts] {
         let context = try OpenPGPContext()
-        let operation = try Operation(context, text: [], signature: signature)
-        return operation.signatures().map(\.facts.keyID)
+        // Any text will do, but for none, which the library does not take.
+        return try Operation(context, text: [0x0A], signature: signature).signatures().map(\.facts)
     }
 
     /// Verifies a text with the one key.
@@ -52,7 +52,8 @@ enum SignatureCheck {
         } catch let fault as ManifestFault {
             throw fault
         } catch {
-            throw ManifestFault(.signatureMalformed, "its signature cannot be read (\(error))")
+            let words = (error as? SigningError)?.message ?? "\(error)"
+            throw ManifestFault(.signatureMalformed, "its signature cannot be read: \(words)")
         }
     }
 
@@ -68,6 +69,9 @@ enum SignatureCheck {
         guard member.canSign else {
             throw ManifestFault(
                 .signatureMalformed, "it is signed by the subkey \(facts.keyID), which is not for signing")
+        }
+        guard !member.isRevoked else {
+            throw ManifestFault(.keyRevoked, "its owner has revoked the subkey \(facts.keyID) that signed")
         }
         guard facts.createdAt <= now + clockTolerance else {
             throw ManifestFault(.signatureTime, "it says that it was signed in the future")
@@ -99,9 +103,15 @@ enum SignatureCheck {
         private var operation: rnp_op_verify_t?
 
         init(_ context: OpenPGPContext, text: [UInt8], signature: [UInt8]) throws(SigningError) {
+            let packets: [UInt8]
+            do throws(FormatError) {
+                packets = try SignaturePackets.canonical(signature)
+            } catch {
+                throw SigningError(.statementInvalid, error.message)
+            }
             var created: rnp_op_verify_t?
             let result = context.withInput(text) { data in
-                context.withInput(signature) { detached in
+                context.withInput(packets) { detached in
                     let result = rnp_op_verify_detached_create(&created, context.ffi, data, detached)
                     guard result == 0 else { return result }
                     // Its result sums up all signatures; each is asked for its own below.

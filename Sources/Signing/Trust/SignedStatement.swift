@@ -33,7 +33,7 @@ public struct SignedStatement: Sendable {
         guard case .string(kind)? = json["kind"] else {
             throw SigningError(.statementInvalid, "its kind is not '\(kind)'; take the right file")
         }
-        let issuers = try SignatureCheck.issuers(of: signed.signature)
+        let issuers = try SignatureCheck.facts(of: signed.signature).map(\.keyID)
         guard let signer = issuers.lazy.compactMap({ store.key(id: $0) }).first else {
             throw SigningError(
                 .statementUntrusted,

@@ -72,7 +72,7 @@ struct Judgement {
             bytes = try content.bytes(of: Manifest.fileName, limit: Manifest.maximumBytes)
         } catch {
             let isThere = content.paths.contains(Manifest.fileName)
-            guard !error.message.contains("more than") else {
+            guard error.code != .fileTooLarge else {
                 throw refusal("manifest", .manifestTooLarge, error.message, remedy: again)
             }
             throw unsigned(isThere ? error.message : "it has no \(Manifest.fileName)")
