@@ -37,6 +37,7 @@ let package = Package(
     products: [
         .executable(name: "grafana", targets: ["grafana"]),
         .executable(name: "grafana-cli", targets: ["grafana-cli"]),
+        .executable(name: "grafana-sign", targets: ["grafana-sign"]),
         .library(name: "PluginABI", targets: ["PluginABI"]),
     ],
     dependencies: [
@@ -56,6 +57,7 @@ let package = Package(
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CRNP", pkgConfig: "librnp", providers: [.apt(["librnp-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
 
@@ -86,14 +88,15 @@ let package = Package(
         target(
             "Commands",
             [
-                "PluginABI", "Settings", "BuiltinDatasources", "PluginHost", "Storage", "Server", logging, lifecycle,
-                arguments, .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "PluginABI", "Settings", "Signing", "CZip", "BuiltinDatasources", "PluginHost", "Storage", "Server",
+                logging, lifecycle, arguments, .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
 
         // The programs: each parses its arguments and calls Commands.
         .executableTarget(name: "grafana", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
         .executableTarget(name: "grafana-cli", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
+        .executableTarget(name: "grafana-sign", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
 
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),

@@ -285,6 +285,39 @@ def start(folder, _, table):
     table.row("idle resident memory after 2 s", f"{memory:.1f} MiB", "40 MiB", memory / 40, "≤ 40 MiB", memory <= 40)
 
 
+def signing(folder, _, table):
+    """Verifies a plugin of 200 MB, and hashes its files with sha256sum."""
+    plugin, trust, tool = folder / "signed-plugin", folder / "signing-trust", RELEASE / "grafana-sign"
+    plugin.mkdir()
+    (plugin / "plugin.json").write_text('{"id": "acme-bench-datasource", "info": {"version": "1.0.0"}}')
+    for number in range(200):
+        (plugin / f"{number}.bin").write_bytes(os.urandom(1_000_000))
+    key = folder / "signing"
+    for arguments in (["keygen", "--no-passphrase", "--output", key, "Bench"],
+                      ["sign", "--key", f"{key}.secret.asc", "--org", "bench", plugin],
+                      ["trust", "add", "--yes", "--trust", trust, "--plugin", "*", f"{key}.asc"]):
+        subprocess.run([tool, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    files = sorted(str(file) for file in plugin.iterdir())
+    rounds = [(spent([tool, "verify", "--trust", trust, plugin]), spent(["sha256sum", *files])) for _ in range(9)]
+    (mine, mine_wall), (peer, peer_wall) = (
+        [statistics.median(values) * 1000 for values in zip(*results)] for results in zip(*rounds))
+    table.row("verify a signed plugin of 200 MB, processor time", ms(mine), ms(peer) + " sha256sum of its files",
+              mine / peer, "≤ 1.2 ×", mine <= 1.2 * peer)
+    table.row("— from start to verdict", ms(mine_wall), ms(peer_wall) + " sha256sum, one core", mine_wall / peer_wall,
+              "", None)
+
+
+def spent(arguments):
+    """Processor and elapsed seconds of a program that must succeed."""
+    began = time.perf_counter()
+    process = subprocess.Popen([str(argument) for argument in arguments], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"bench: {arguments[0]} ended with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, time.perf_counter() - began
+
+
 # The table
 
 
@@ -315,7 +348,7 @@ def ms(value):
 
 def main():
     folder, library, *chosen = sys.argv[1:]
-    parts = {"inside": inside, "prometheus": prometheus, "http": http, "start": start}
+    parts = {"inside": inside, "prometheus": prometheus, "http": http, "start": start, "signing": signing}
     for name in chosen:
         if name not in parts:
             sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")

@@ -12,6 +12,8 @@ struct DocumentTests {
     @Test(arguments: [
         ("Sources/Storage/StorageError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Settings/SettingsError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
+        ("Sources/Signing/SigningError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
+        ("Sources/Signing/Verification/SignatureVerdict.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/PluginABI/Handlers/PluginError.swift", #"(?:case \.\w+|default): "([a-z-]+)""#),
     ])
     func everyCodeHasAParagraph(file: String, pattern: String) throws {

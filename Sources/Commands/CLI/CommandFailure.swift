@@ -2,6 +2,7 @@
 import ArgumentParser
 import PluginABI
 import Settings
+import Signing
 import Storage
 
 /// How a command ended, as the shell sees it.
@@ -39,11 +40,23 @@ struct CommandFailure: Error, Sendable, Equatable {
         case let error as SettingsError: self.init(.configuration, "\(error.message) [\(error.code.rawValue)]")
         case let error as StorageError:
             self.init(Self.status(of: error.code), "\(error.message) [\(error.code.rawValue)]")
+        case let error as SigningError:
+            self.init(Self.status(of: error.code), "\(error.message) [\(error.code.rawValue)]")
         case let error as FrameError: self.init(.badData, "answer: \(error.message); report it to the plugin's author")
         case let error as JSONError: self.init(.badData, "answer: it is not JSON (\(error)); check --url")
         case is CancellationError: self.init(.interrupted, "interrupted")
         default:
-            self.init(.fault, "grafana-cli: unexpected error \(error); please report it with the command that you gave")
+            self.init(.fault, "unexpected error \(error); please report it with the command that you gave")
+        }
+    }
+
+    private static func status(of code: SigningError.Code) -> ExitStatus {
+        switch code {
+        case .fileUnreadable, .fileUnwritable: .inputOutput
+        case .linkOutside, .fileSpecial, .passphraseWrong, .statementUntrusted, .revocationsRolledBack: .refused
+        case .trustStoreMalformed: .configuration
+        case .openPGPFailure: .fault
+        default: .badData
         }
     }
 

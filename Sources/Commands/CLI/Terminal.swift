@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+// For `stderr`, a variable that only silenceLibraries() changes.
+@preconcurrency import Glibc
 
 /// Standard output and standard error, and what a terminal behind them can show.
 struct Terminal: Sendable {
@@ -64,6 +65,12 @@ struct Terminal: Sendable {
                 rest = rest.dropFirst(max(count, 0))
             }
         }
+    }
+
+    /// Sends to nowhere what C libraries print to standard error on their own, as Debian's librnp does about each bad
+    /// signature; our own messages do not go through C's streams.
+    static func silenceLibraries() {
+        if let nowhere = fopen("/dev/null", "w") { stderr = nowhere }
     }
 
     /// The words of an `errno`.

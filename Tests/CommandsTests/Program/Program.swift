@@ -2,7 +2,7 @@
 import Foundation
 import Testing
 
-/// Runs of the built program `grafana-cli`.
+/// Runs of the built programs; `grafana-cli` when none is named.
 enum Program {
     struct Outcome {
         var status: Int32
@@ -26,7 +26,7 @@ enum Program {
     ///   - input: Standard input; empty when left out.
     ///   - environment: The only variables besides PATH.
     static func run(
-        _ arguments: [String], input: String = "", environment: [String: String] = [:]
+        _ arguments: [String], of name: String = "grafana-cli", input: String = "", environment: [String: String] = [:]
     ) throws -> Outcome {
         let folder = FileManager.default.temporaryDirectory.appending(path: "grafana-cli-run-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -36,7 +36,7 @@ enum Program {
         for file in files[1...] { try Data().write(to: file) }
 
         let process = Process()
-        process.executableURL = try url()
+        process.executableURL = try url(name)
         process.arguments = arguments
         process.currentDirectoryURL = folder
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
