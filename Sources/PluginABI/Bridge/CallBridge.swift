@@ -117,6 +117,11 @@ final class CallBridge: @unchecked Sendable {
         return time == .max ? nil : Timestamp(nanoseconds: time)
     }
 
+    var bytesLeft: Int? {
+        let bytes = host.call.budget_left?(host.pointer, handle, GF_BUDGET_BYTES) ?? .max
+        return bytes == .max ? nil : Int(clamping: max(0, bytes))
+    }
+
     var principal: Principal? {
         var principal = gf_principal()
         principal.struct_size = UInt32(MemoryLayout<gf_principal>.size)
@@ -150,13 +155,18 @@ final class CallBridge: @unchecked Sendable {
         _ = error.withGF(refID: refID) { host.core.error_set?(host.pointer, handle, $0) }
     }
 
-    func send(_ frame: DataFrame, refID: String) async throws {
+    /// Opens a frame with its rows.
+    ///
+    /// - Returns: The frame's number, for rows that follow.
+    @discardableResult
+    func send(_ frame: DataFrame, refID: String) async throws -> UInt32 {
         let number = state.withLock { state in
             state.nextFrame &+= 1
             return state.nextFrame
         }
         try await open(frame, number: number, refID: refID)
         try await append(frame, number: number)
+        return number
     }
 
     /// A frame of a stream: a schema like that of the frame before is not repeated.
@@ -181,7 +191,7 @@ final class CallBridge: @unchecked Sendable {
         try await settle(status, "the host refused the schema of a frame")
     }
 
-    private func append(_ frame: DataFrame, number: UInt32) async throws {
+    func append(_ frame: DataFrame, number: UInt32) async throws {
         guard !frame.fields.isEmpty, frame.rowCount > 0 else { return }
         var array = ArrowArray()
         frame.exportArray(into: &array)
