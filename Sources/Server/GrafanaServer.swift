@@ -55,7 +55,7 @@ public struct GrafanaServer: Service {
         options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform, livePolicy: LivePolicy,
         logger: Logger, onServerRunning: @escaping @Sendable (Address) async -> Void
     ) {
-        let resolver = DataSourceResolver(stores: stores, platform: platform)
+        let resolver = DataSourceResolver(stores: stores, platform: platform, sql: options.sql)
         services = ServerServices(
             options: options, settings: settings, stores: stores, platform: platform,
             authenticator: Authenticator(options: options, stores: stores), resolver: resolver,

@@ -18,12 +18,14 @@ public struct PlatformConfiguration: Sendable {
     public var http: HTTPDefaults
     /// Plugins that an administrator switched off.
     public var disabledIDs: Set<String>
+    /// The most rows of a query that asks for no number of its own; nil: only the bytes of a call are bounded.
+    public var rowLimit: Int?
 
     /// Makes a configuration without plugin folders unless they are given.
     public init(
         pluginsFolder: String? = nil, pluginPaths: [String: String] = [:], loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
-        disabledIDs: Set<String> = []
+        disabledIDs: Set<String> = [], rowLimit: Int? = nil
     ) {
         self.pluginsFolder = pluginsFolder
         self.pluginPaths = pluginPaths
@@ -32,6 +34,7 @@ public struct PlatformConfiguration: Sendable {
         self.limits = limits
         self.http = http
         self.disabledIDs = disabledIDs
+        self.rowLimit = rowLimit
     }
 
     var sources: [PluginSource] { PluginSource.all(plugins: pluginsFolder, pluginPaths: pluginPaths) }

@@ -14,6 +14,8 @@ extension PluginPlatform {
         _ queries: [DataQuery], of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> CallEvents {
         let size = queries.reduce(0) { $0 + $1.json.text.utf8.count }
+        var queries = queries
+        for index in queries.indices { queries[index].maxRows = queries[index].maxRows ?? configuration.rowLimit }
         return try await begin(
             GF_CALL_QUERY, needing: GF_DATASOURCE_EXT, RequestMemory.queries(queries), of: source, facts: facts,
             endpoint: "queryData", size: size)

@@ -30,13 +30,15 @@ final class DataSourceResolver: Sendable {
 
     private let stores: Stores
     private let platform: PluginPlatform
+    private let sql: ServerOptions.SQL
     private let entries = Mutex<[Key: Entry]>([:])
     /// Counts the changes, so that a look-up that began before one is not remembered after it.
     private let changes = Mutex(0)
 
-    init(stores: Stores, platform: PluginPlatform) {
+    init(stores: Stores, platform: PluginPlatform, sql: ServerOptions.SQL) {
         self.stores = stores
         self.platform = platform
+        self.sql = sql
     }
 
     /// A data source of an organisation.
@@ -85,14 +87,25 @@ final class DataSourceResolver: Sendable {
 
     private func configuration(of source: StoredDataSource, _ secrets: [String: Secret]) -> DataSourceConfiguration {
         let fields = source.fields
-        let jsonData = (try? JSONValue(parsing: fields.jsonData)) ?? .object([:])
+        var jsonData = (try? JSONValue(parsing: fields.jsonData)) ?? .object([:])
+        let plugin = platform.plugin(id: fields.type)
+        if plugin?.descriptor.category == "sql" { addDefaults(to: &jsonData) }
         let settings = DataSourceInstanceSettings(
             id: source.id, orgID: source.orgID, uid: source.uid, name: fields.name,
-            pluginID: platform.plugin(id: fields.type)?.id ?? fields.type, url: fields.url, user: fields.user,
+            pluginID: plugin?.id ?? fields.type, url: fields.url, user: fields.user,
             database: fields.database, basicAuthEnabled: fields.basicAuth, basicAuthUser: fields.basicAuthUser,
             jsonData: jsonData, updated: Timestamp(milliseconds: source.updated.epochMilliseconds))
         return DataSourceConfiguration(
             settings: settings, secrets: secrets.mapValues(\.clearText), version: source.version)
+    }
+
+    /// The connections that `[sql_datasources]` grants where a data source says nothing.
+    private func addDefaults(to jsonData: inout JSONValue) {
+        let defaults = [
+            ("maxOpenConns", sql.maxOpenConnections), ("maxIdleConns", sql.maxIdleConnections),
+            ("connMaxLifetime", sql.maxLifetime),
+        ]
+        for (key, value) in defaults where jsonData[key]?.isNull ?? true { jsonData[key] = .integer(Int64(value)) }
     }
 }
 

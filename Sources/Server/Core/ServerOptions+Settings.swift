@@ -97,6 +97,9 @@ extension ServerOptions {
         proxy.responseLimit = try settings.int("dataproxy", "response_limit", in: 0 ... .max)
         proxy.sendsUserHeader = try settings.bool("dataproxy", "send_user_header")
         proxy.userAgent = settings.text("dataproxy", "user_agent") ?? proxy.userAgent
+        sql.maxOpenConnections = try settings.int("sql_datasources", "max_open_conns_default", in: 0...1_000_000)
+        sql.maxIdleConnections = try settings.int("sql_datasources", "max_idle_conns_default", in: 0...1_000_000)
+        sql.maxLifetime = try settings.int("sql_datasources", "max_conn_lifetime_default", in: 0...1_000_000_000)
         isDevelopment = settings.string("", "app_mode") == "development"
         isPluginAdminEnabled = try settings.flag("plugins", "plugin_admin_enabled", default: true)
         listsAlphaPlugins = try settings.bool("plugins", "enable_alpha")

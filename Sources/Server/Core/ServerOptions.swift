@@ -71,6 +71,8 @@ public struct ServerOptions: Sendable {
     public var metricsPassword = ""
     /// `[datasources] datasource_limit`.
     public var dataSourceLimit = 5000
+    /// What SQL data sources get for settings that they leave out.
+    public var sql = SQL()
     /// The data source proxy.
     public var proxy = Proxy()
     /// `app_mode = development`.
@@ -137,6 +139,16 @@ extension ServerOptions {
         public var userAgent = "Grafana/\(ServerOptions.announcedVersion)"
         /// `host:port` of servers that data sources may use; empty for all.
         public var allowedHosts: [String] = []
+    }
+
+    /// `[sql_datasources]`.
+    public struct SQL: Sendable, Equatable {
+        /// Connections at one time.
+        public var maxOpenConnections = 100
+        /// Connections kept without use.
+        public var maxIdleConnections = 100
+        /// Seconds after which a connection is replaced.
+        public var maxLifetime = 14_400
     }
 
     /// What one client may cost.
