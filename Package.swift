@@ -56,6 +56,8 @@ let package = Package(
         .systemLibrary(name: "CPluginABI", path: "include"),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CRNP", pkgConfig: "librnp", providers: [.apt(["librnp-dev"])]),
+        .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -65,7 +67,7 @@ let package = Package(
         target("PluginABI", ["CPluginABI"]),
         target("Settings", []),
         target("Signing", ["CRNP", "CJansson", .product(name: "Crypto", package: "swift-crypto")]),
-        target("BuiltinDatasources", ["PluginABI"]),
+        target("BuiltinDatasources", ["PluginABI", "CSQLite", "CPostgreSQL", "CMariaDB"]),
         target(
             "PluginHost", path: "Sources/Host",
             [
@@ -105,7 +107,9 @@ let package = Package(
         tests("StorageTests", ["Storage"]),
         tests("ExpressionsTests", ["Expressions", "PluginABI"]),
         tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging] + nio),
-        tests("BuiltinDatasourcesTests", ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", logging]),
+        tests(
+            "BuiltinDatasourcesTests",
+            ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),
         tests(
             "ServerTests",
             [
@@ -122,6 +126,30 @@ let package = Package(
     ],
     cxxLanguageStandard: .cxx17
 )
+
+// The built-in data sources as shared libraries, for `make builtin-plugins`: the same objects, linked once more.
+if Context.environment["GRAFANA_BUILTIN_PLUGINS"] != nil {
+    let names = ["mysql", "postgresql", "prometheus", "sqlite", "testdata"]
+    package.targets.append(
+        .executableTarget(
+            name: "builtin-descriptors", dependencies: ["BuiltinDatasources", "PluginABI"],
+            path: "Libraries/descriptors", swiftSettings: swiftSettings))
+    for name in names {
+        package.products.append(.library(name: "builtin-\(name)", type: .dynamic, targets: ["builtin_\(name)"]))
+        package.targets.append(
+            .target(
+                name: "builtin_\(name)", dependencies: ["BuiltinDatasources", "CPluginABI"], path: "Libraries/\(name)",
+                swiftSettings: swiftSettings,
+                linkerSettings: [
+                    // The library brings its own copy of Swift along and shows the host one symbol.
+                    .unsafeFlags([
+                        "-static-stdlib", "-Xlinker",
+                        "--version-script=\(Context.packageDirectory)/Libraries/exports.map", "-Xlinker",
+                        "--gc-sections",
+                    ])
+                ]))
+    }
+}
 
 // The programs of `make bench`, which a usual build leaves out.
 if Context.environment["GRAFANA_BENCHMARKS"] != nil {

@@ -16,8 +16,10 @@ struct ImportTests {
         Target(folder: "Sources/PluginABI", allowed: ["CPluginABI"]),
         Target(folder: "Sources/Settings", allowed: []),
         Target(folder: "Sources/Signing", allowed: ["CRNP", "CJansson"]),
-        // As a plugin from elsewhere: PluginABI, and the C types of its entry.
-        Target(folder: "Sources/BuiltinDatasources", allowed: ["CPluginABI", "PluginABI"]),
+        // As a plugin from elsewhere: PluginABI, the C types of its entry, and C libraries of the system.
+        Target(
+            folder: "Sources/BuiltinDatasources",
+            allowed: ["CPluginABI", "PluginABI", "CSQLite", "CPostgreSQL", "CMariaDB"]),
         Target(folder: "Sources/Host", allowed: ["CPluginABI", "PluginABI", "CJansson", "CLinux"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI"]),
@@ -36,8 +38,8 @@ struct ImportTests {
 
     /// Every module that this repository defines.
     static let ours: Set<String> = [
-        "CPluginABI", "CJansson", "CRNP", "CSQLite", "CZip", "CZlib", "CLinux", "PluginABI", "Settings", "Signing",
-        "BuiltinDatasources", "PluginHost", "Storage", "Expressions", "Server", "Commands",
+        "CPluginABI", "CJansson", "CMariaDB", "CPostgreSQL", "CRNP", "CSQLite", "CZip", "CZlib", "CLinux", "PluginABI",
+        "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Expressions", "Server", "Commands",
     ]
 
     static func imports(of path: String) throws -> [String] {

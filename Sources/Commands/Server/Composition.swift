@@ -16,6 +16,9 @@ enum Composition {
     static let builtins = [
         BuiltinPlugin(descriptorJSON: PrometheusPlugin.descriptorJSON, entry: { prometheus_entry($0) }),
         BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }),
+        BuiltinPlugin(descriptorJSON: MySQLPlugin.descriptorJSON, entry: { mysql_entry($0) }),
+        BuiltinPlugin(descriptorJSON: PostgreSQLPlugin.descriptorJSON, entry: { postgresql_entry($0) }),
+        BuiltinPlugin(descriptorJSON: SQLitePlugin.descriptorJSON, entry: { sqlite_entry($0) }),
     ]
 
     /// Builds the server from its settings and runs it until it is told to stop.
@@ -104,6 +107,7 @@ enum Composition {
         let disabled = try await stores.keyValues.keys(orgID: 0, namespace: KeyValueStore.disabledPlugins)
         return PlatformConfiguration(
             pluginsFolder: plugins.folder, pluginPaths: plugins.paths, loading: plugins.loading,
-            serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled))
+            serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled),
+            rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000))
     }
 }

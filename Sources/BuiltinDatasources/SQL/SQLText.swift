@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A statement after its macros were replaced: text, and the values that came from macros.
+///
+/// The values are apart, so that a driver may send them as parameters; ``literal`` is what the user is shown.
+struct SQLText: Sendable, Equatable {
+    enum Piece: Sendable, Equatable {
+        case text(String)
+        /// A value that this program made, as it stands in the text and as a parameter.
+        case value(literal: String, parameter: String)
+    }
+
+    var pieces: [Piece]
+
+    init(_ text: String) { pieces = [.text(text)] }
+
+    init(pieces: [Piece]) { self.pieces = pieces }
+
+    /// The whole statement as text.
+    var literal: String {
+        pieces.reduce(into: "") { text, piece in
+            switch piece {
+            case .text(let part): text += part
+            case .value(let literal, _): text += literal
+            }
+        }
+    }
+
+    /// The statement with numbered place holders, and the values for them; equal values share a place holder, so that
+    /// an expression that is written twice, as in GROUP BY, stays the same expression.
+    func parameterized(_ placeholder: (Int) -> String) -> (text: String, parameters: [String]) {
+        var text = ""
+        var parameters: [String] = []
+        for piece in pieces {
+            switch piece {
+            case .text(let part): text += part
+            case .value(_, let value):
+                let place = parameters.firstIndex(of: value) ?? parameters.count
+                if place == parameters.count { parameters.append(value) }
+                text += placeholder(place + 1)
+            }
+        }
+        return (text, parameters)
+    }
+}
+
+/// One use of a macro, `$name(a, b)`.
+struct MacroCall: Sendable, Equatable {
+    var name: String
+    /// Split at commas, without spaces around; one empty argument when there is nothing between the parentheses.
+    var arguments: [String]
+    /// The byte behind the closing parenthesis is a comma.
+    var isFollowedByComma: Bool
+
+    /// The first argument, the time column of most macros.
+    ///
+    /// - Throws: ``MacroError`` when it is missing.
+    func column() throws -> String {
+        guard let column = arguments.first, !column.isEmpty else {
+            throw MacroError("missing time column argument for macro \(name)")
+        }
+        return column
+    }
+}
+
+/// A macro that cannot be replaced.
+struct MacroError: Error, Equatable, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// Finds macros in a statement.
+///
+/// A macro is `$name(arguments)` wherever it stands, in texts and comments too, and its arguments end at the first
+/// closing parenthesis: dashboards rely on both. What a macro becomes is not scanned again.
+enum MacroScanner {
+    /// Replaces the macros.
+    ///
+    /// - Parameter replace: What the macro becomes; nil leaves it as it is.
+    static func expand(
+        _ sql: String, _ replace: (MacroCall) throws -> [SQLText.Piece]?
+    ) rethrows -> SQLText {
+        let bytes = Array(sql.utf8)
+        var pieces: [SQLText.Piece] = []
+        var copied = 0
+        var index = 0
+        while index < bytes.count {
+            guard bytes[index] == UInt8(ascii: "$"), let match = match(bytes, at: index) else {
+                index += 1
+                continue
+            }
+            if let replacement = try replace(match.call) {
+                pieces.append(.text(String(decoding: bytes[copied..<index], as: UTF8.self)))
+                pieces += replacement
+                copied = match.end
+            }
+            index = match.end
+        }
+        pieces.append(.text(String(decoding: bytes[copied...], as: UTF8.self)))
+        return SQLText(pieces: merged(pieces))
+    }
+
+    private static func match(_ bytes: [UInt8], at start: Int) -> (call: MacroCall, end: Int)? {
+        var open = start + 1
+        while open < bytes.count, isNameByte(bytes[open]) { open += 1 }
+        guard open > start + 1, open < bytes.count, bytes[open] == UInt8(ascii: "("),
+            let close = bytes[open...].firstIndex(of: UInt8(ascii: ")"))
+        else { return nil }
+        let arguments = bytes[(open + 1)..<close]
+            .split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+            .map { trimmed(String(decoding: $0, as: UTF8.self)) }
+        let call = MacroCall(
+            name: String(decoding: bytes[(start + 1)..<open], as: UTF8.self), arguments: arguments,
+            isFollowedByComma: close + 1 < bytes.count && bytes[close + 1] == UInt8(ascii: ","))
+        return (call, close + 1)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        var part = text[...]
+        while part.first?.isWhitespace == true { part.removeFirst() }
+        while part.last?.isWhitespace == true { part.removeLast() }
+        return String(part)
+    }
+
+    private static func merged(_ pieces: [SQLText.Piece]) -> [SQLText.Piece] {
+        pieces.reduce(into: []) { result, piece in
+            if case .text(let text) = piece {
+                if text.isEmpty { return }
+                if case .text(let before)? = result.last {
+                    result[result.count - 1] = .text(before + text)
+                    return
+                }
+            }
+            result.append(piece)
+        }
+    }
+}
+
+extension String {
+    /// The text with every occurrence of another replaced.
+    func replacingAll(_ wanted: String, with replacement: String) -> String {
+        let bytes = Array(utf8)
+        let pattern = Array(wanted.utf8)
+        guard !pattern.isEmpty, bytes.count >= pattern.count else { return self }
+        var result: [UInt8] = []
+        var index = 0
+        while index < bytes.count {
+            if bytes[index] == pattern[0], bytes[index...].starts(with: pattern) {
+                result += replacement.utf8
+                index += pattern.count
+            } else {
+                result.append(bytes[index])
+                index += 1
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}
