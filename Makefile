@@ -39,6 +39,7 @@ run: deps build
 ## test: build and run every test (FILTER=name: some of them)
 test: deps test-environment examples
 	$(SWIFT) build --build-tests
+	@packaging/make-builtin-plugins.sh $(GOARCH)
 	$(SWIFT) test --skip-build $(TEST_OPTIONS)
 
 ## soak: let 500 clients ask for a minute while plugins are reloaded
@@ -79,6 +80,10 @@ example-swift/%:
 	    --disable-local-rpath
 	@packaging/copy-plugin.sh examples/plugins/$* $(BUILD)/examples-swift/$*/release $(EXAMPLES)/$* $(GOARCH)
 
+## builtin-plugins: link the built-in data sources as shared libraries into .build/builtin-plugins
+builtin-plugins: deps
+	@packaging/make-builtin-plugins.sh $(GOARCH)
+
 ## bench: measure us and our peers side by side
 bench: deps test-environment build examples
 	Benchmarks/run.sh
@@ -109,4 +114,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: deps test-environment build run test soak lint format abi-check examples bench test-asan test-tsan fuzz install clean help
+.PHONY: deps test-environment build run test soak lint format abi-check examples builtin-plugins bench test-asan test-tsan fuzz install clean help
