@@ -7,11 +7,13 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 
@@ -237,6 +239,73 @@ def check_values(raw, ours):
             sys.exit("bench: our answer differs from Prometheus's")
 
 
+class PostgreSQL:
+    """A PostgreSQL with a table of a million rows, on a Unix socket in a folder of its own."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-pg-", dir="/tmp"))
+        self.log = folder / "postgresql.log"
+
+    def __enter__(self):
+        programs = sorted(pathlib.Path("/usr/lib/postgresql").iterdir())[-1] / "bin"
+        drop = []
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            shutil.chown(self.folder, "postgres", "postgres")
+            drop = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"]
+        data = self.folder / "data"
+        subprocess.run([*drop, programs / "initdb", "-D", data, "-U", "bench", "-A", "trust", "--no-sync"],
+                       check=True, stdout=subprocess.DEVNULL)
+        self.port = free_port()
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [*drop, programs / "postgres", "-D", data, "-p", str(self.port), "-k", self.folder, "-c", "fsync=off",
+                 "-c", "listen_addresses=127.0.0.1"], stdout=log, stderr=log)
+        while subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False).returncode:
+            if self.process.poll() is not None:
+                sys.exit(f"bench: postgres ended; see {self.log}")
+        self.psql("-c", "create table bulk as select g as id, g * 0.25::float8 as value, 'row ' || g as name "
+                        "from generate_series(1, 1000000) g", "-c", "vacuum analyze bulk")
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def psql(self, *arguments):
+        began = time.perf_counter()
+        with open(self.folder.parent / f"{self.folder.name}.out", "wb") as out:
+            subprocess.run(["psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(self.port), "-U", "bench", "postgres",
+                            *arguments], check=True, stdout=out)
+        os.unlink(out.name)
+        return time.perf_counter() - began
+
+
+def postgresql(folder, _, table):
+    ours, statement = free_port(), "select id, value, name from bulk"
+    query = json.dumps({"from": "0", "to": "1", "queries": [{
+        "refId": "A", "datasource": {"uid": "pg"}, "rawSql": statement, "format": "table"}]}).encode()
+    login = [f"Authorization: Basic {CREDENTIALS}"]
+    with PostgreSQL(folder) as database, our_server(folder, ours, "server-sql") as server:
+        call(ours, "POST", "/api/datasources", {
+            "name": "pg", "uid": "pg", "type": "grafana-postgresql-datasource", "access": "proxy", "user": "bench",
+            "url": f"127.0.0.1:{database.port}", "jsonData": {"sslmode": "disable", "database": "postgres"}})
+        answer = exchange(ours, "POST", "/api/ds/query", query, login)[2]
+        values = json.loads(answer)["results"]["A"]["frames"][0]["data"]["values"]
+        assert [len(column) for column in values] == [1_000_000] * 3 and sum(values[0]) == 500_000_500_000
+        mine, copy, csv = [], [], []
+        for _ in range(5):
+            copy.append(database.psql("-c", f"copy ({statement}) to stdout"))
+            csv.append(database.psql("--csv", "-c", statement))
+            mine.append(exchange(ours, "POST", "/api/ds/query", query, login)[1])
+        memory = server.resident_mebibytes()
+    mine, copy, csv = (statistics.median(values) * 1000 for values in (mine, copy, csv))
+    table.row(f"PostgreSQL, 1 M rows × 3 → JSON answer ({len(answer) / 1e6:.1f} MB)", ms(mine),
+              ms(copy) + " psql, COPY to a file", mine / copy, "", None)
+    table.row("— against psql --csv to a file; our resident memory afterwards", ms(csv), f"{memory:.0f} MiB",
+              mine / csv, "", None)
+
+
 def http(folder, _, table):
     ours, bare = free_port(), free_port()
     path = "/api/user"
@@ -348,7 +417,9 @@ def ms(value):
 
 def main():
     folder, library, *chosen = sys.argv[1:]
-    parts = {"inside": inside, "prometheus": prometheus, "http": http, "start": start, "signing": signing}
+    parts = {
+        "inside": inside, "prometheus": prometheus, "postgresql": postgresql, "http": http, "start": start,
+        "signing": signing}
     for name in chosen:
         if name not in parts:
             sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the programs of the benchmarks and prints one table: ours, the peer or limit, the ratio, the figure to reach.
-# Usage: Benchmarks/run.sh [PART…], the parts being: inside, prometheus, http, start, signing. `make build` comes first.
+# Usage: Benchmarks/run.sh [PART…], the parts being: inside, prometheus, postgresql, http, start, signing. `make build`
+# comes first.
 set -eu
 cd "$(dirname "$0")/.."
 made=.build/bench
-for program in sha256sum prometheus promtool wrk cc python3; do
+for program in sha256sum prometheus promtool psql wrk cc python3; do
     command -v "$program" > /dev/null || { echo "bench: $program is missing; run make deps" >&2; exit 1; }
 done
 
