@@ -46,6 +46,8 @@ extension SigningError.Code {
     public static let passphraseWrong = Self(rawValue: "passphrase-wrong")
     /// The trust folder breaks a rule of its format.
     public static let trustStoreMalformed = Self(rawValue: "trust-store-malformed")
+    /// Another program is changing the trust folder.
+    public static let trustFolderBusy = Self(rawValue: "trust-folder-busy")
     /// A signed statement (revocations, rotation, index) is malformed or its signature does not verify.
     public static let statementInvalid = Self(rawValue: "statement-invalid")
     /// A signed statement is signed by a key that may not make it.

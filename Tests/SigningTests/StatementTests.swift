@@ -58,6 +58,18 @@ struct StatementTests {
         #expect([older?.code, putBack?.code, gone?.code] == Array(repeating: .revocationsRolledBack, count: 3))
     }
 
+    @Test func aFolderIsChangedByOneProgramAtATime() throws {
+        let bench = try bench()
+        let other = TrustFolder(bench.trust.path)
+
+        let error = try bench.trust.exclusively {
+            #expect(throws: SigningError.self) { try other.exclusively {} }
+        }
+
+        #expect(error?.code == .trustFolderBusy)
+        try other.exclusively {}
+    }
+
     @Test func onlyAKeyThatMayRevokeSignsLists() throws {
         let bench = try bench(mayRevoke: false)
         let trust = bench.trust

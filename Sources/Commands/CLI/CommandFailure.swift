@@ -55,6 +55,7 @@ struct CommandFailure: Error, Sendable, Equatable {
         case .fileUnreadable, .fileUnwritable: .inputOutput
         case .linkOutside, .fileSpecial, .passphraseWrong, .statementUntrusted, .revocationsRolledBack: .refused
         case .trustStoreMalformed: .configuration
+        case .trustFolderBusy: .tryAgain
         case .openPGPFailure: .fault
         default: .badData
         }

@@ -43,6 +43,23 @@ public struct TrustFolder: Sendable {
         try FileAccess.replace(serialPath, with: Array("\(list.serial)\n".utf8))
     }
 
+    /// Does what no other program may do with the folder at the same time; makes the folder if need be.
+    ///
+    /// - Throws: ``SigningError`` `.trustFolderBusy` when another program is at it, and what `body` throws.
+    public func exclusively<Value>(_ body: () throws -> Value) throws -> Value {
+        try makeFolder()
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw SigningError(.fileUnreadable, "'\(path)' cannot be opened: \(FileAccess.reason(errno))")
+        }
+        // The lock ends with the descriptor, also when the process is killed.
+        defer { close(descriptor) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            throw SigningError(.trustFolderBusy, "'\(path)' is being changed by another program; try again")
+        }
+        return try body()
+    }
+
     /// Adds a key, or replaces the policy of one that is there.
     ///
     /// - Parameter name: The name of its files without extension; nil: that of the files that are there, or the key id.

@@ -54,7 +54,7 @@ struct TrustAddCommand: ReportingCommand {
             key, plugins: plugins, types: Set(types), level: level, grantedBy: folder.path)
         trusted.mayRevoke = mayRevoke
         if !yes { try Confirmation.ask("\(TrustText.lines(of: trusted))Trust this key?") }
-        let added = try folder.add(trusted, name: name, now: SigningClock.now)
+        let added = try folder.exclusively { try folder.add(trusted, name: name, now: SigningClock.now) }
         try Terminal.write(TrustText.lines(of: added))
     }
 }

@@ -43,7 +43,8 @@ struct TrustRemoveCommand: ReportingCommand {
     var trust: TrustOptions
 
     func perform() async throws {
-        guard let removed = try trust.folderToChange().remove(key, now: SigningClock.now) else {
+        let folder = try trust.folderToChange()
+        guard let removed = try folder.exclusively({ try folder.remove(key, now: SigningClock.now) }) else {
             throw CommandFailure(.badData, "key '\(key)': it is not trusted; see grafana-sign trust list")
         }
         try Terminal.write(TerminalText.line("removed \(removed.key.keyID) (\(removed.owner))") + "\n")

@@ -43,18 +43,23 @@ struct TrustRevokeCommand: ReportingCommand {
     func perform() async throws {
         Terminal.silenceLibraries()
         let folder = try trust.folderToChange()
+        let installed = try folder.exclusively { try install(in: folder) }
+        try Terminal.write(
+            "list \(installed.serial) is in force: \(installed.keys.count) keys, \(installed.files.count) files\n")
+    }
+
+    private func install(in folder: TrustFolder) throws -> RevocationList {
         let bytes: [UInt8]
         if let list {
             bytes = try FilePaths.bytes(of: list, limit: RevocationList.maximumBytes)
         } else {
             bytes = try nextList(of: try folder.load(now: SigningClock.now))
         }
-        let installed: RevocationList
-        do { installed = try folder.install(revocations: bytes, now: SigningClock.now) } catch {
+        do {
+            return try folder.install(revocations: bytes, now: SigningClock.now)
+        } catch {
             throw CommandFailure(error, subject: list ?? "\(folder.path)/\(RevocationList.fileName)")
         }
-        try Terminal.write(
-            "list \(installed.serial) is in force: \(installed.keys.count) keys, \(installed.files.count) files\n")
     }
 
     private func nextList(of store: TrustStore) throws -> [UInt8] {

@@ -43,7 +43,7 @@ struct TrustRotateCommand: ReportingCommand {
         } catch {
             throw CommandFailure(error, subject: statement)
         }
-        let added = try folder.add(rotated, now: SigningClock.now)
+        let added = try folder.exclusively { try folder.add(rotated, now: SigningClock.now) }
         try Terminal.write(TrustText.lines(of: added))
     }
 
