@@ -8,7 +8,7 @@ export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
 frames="ArrowFile FrameJSON JSONText"
-signing="SignedText Manifest PublicKey TrustPolicy RootURL"
+signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
 
 # A module's sources and its fuzzers are one module: SwiftPM builds no program without a main function.
@@ -43,6 +43,11 @@ seed() {
         ArrowFile) find $fixtures/frames $fixtures/sdk -name '*.arrow' -exec cp {} "$corpus/" \; ;;
         FrameJSON | JSONText) find $fixtures/frames $fixtures/sdk -name '*.json' -exec cp {} "$corpus/" \; ;;
         SignedText) find $fixtures/signatures -name MANIFEST.txt -exec cp --backup=numbered {} "$corpus/" \; ;;
+        Signature)
+            find $fixtures/signatures -name MANIFEST.txt | while read -r file; do
+                tr -d '\r' <"$file" | sed -n '/^-----BEGIN PGP SIGNATURE/,$p' | gpg --quiet --batch --dearmor \
+                    >"$corpus/$(echo "$file" | cksum | cut -d' ' -f1)"
+            done ;;
         Manifest)
             find $fixtures/signatures -name MANIFEST.txt | while read -r file; do
                 sed '1,/^Hash/d; /^-----BEGIN PGP SIGNATURE/,$d' "$file" >"$corpus/$(echo "$file" | cksum | cut -d' ' -f1)"

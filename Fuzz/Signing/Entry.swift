@@ -5,11 +5,12 @@ import Glibc
 private let target: @Sendable ([UInt8]) -> Void = {
     switch getenv("FUZZ_TARGET").map({ String(cString: $0) }) {
     case "SignedText": fuzzSignedText
+    case "Signature": fuzzSignature
     case "Manifest": fuzzManifest
     case "PublicKey": fuzzPublicKey
     case "TrustPolicy": fuzzTrustPolicy
     case "RootURL": fuzzRootURL
-    default: fatalError("set FUZZ_TARGET to SignedText, Manifest, PublicKey, TrustPolicy or RootURL")
+    default: fatalError("set FUZZ_TARGET to SignedText, Signature, Manifest, PublicKey, TrustPolicy or RootURL")
     }
 }()
 

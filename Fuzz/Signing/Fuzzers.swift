@@ -16,6 +16,15 @@ private let grafana: PublicKey = {
     precondition((try? ClearSignedText(parsing: crlf)) == signed, "CRLF line ends change what was signed")
 }
 
+/// Reads bytes as signature packets and verifies a text with them; no such text was ever signed.
+@Sendable func fuzzSignature(_ bytes: [UInt8]) {
+    guard let packets = try? SignaturePackets.canonical(bytes) else { return }
+    precondition((try? SignaturePackets.canonical(packets)) == packets, "the canonical form is not its own")
+    let facts = try? SignatureCheck.verify(
+        text: Array("{}".utf8), signature: bytes, key: grafana, now: 1_767_225_600)
+    precondition(facts == nil, "a signature that nobody made is good")
+}
+
 /// Reads bytes as the text of a manifest; what is accepted must be read again from what we write.
 @Sendable func fuzzManifest(_ bytes: [UInt8]) {
     guard let manifest = try? Manifest(parsing: bytes) else { return }
