@@ -59,7 +59,7 @@ struct SignCommand: ReportingCommand {
     private func draft(_ request: SigningRequest, keyID: String) throws -> ManifestDraft {
         do {
             let content = try FolderContent(folder)
-            let line = ProgressLine(total: content.paths.count)
+            let line = ProgressLine(total: content.paths.count { $0 != Manifest.fileName })
             defer { line.end() }
             return try ManifestDraft(
                 of: ProgressContent(files: content, line: line), request: request, keyID: keyID)

@@ -83,7 +83,7 @@ struct VerifyCommand: ReportingCommand {
         let bytes = try content.bytes(of: "plugin.json", limit: PluginIdentity.maximumBytes)
         let identity = try PluginIdentity(pluginJSON: bytes)
         report.plugin = identity
-        let line = ProgressLine(total: content.paths.count)
+        let line = ProgressLine(total: content.paths.count { $0 != Manifest.fileName })
         defer { line.end() }
         var steps: [VerificationStep] = []
         let verdict = verifier.verdict(
