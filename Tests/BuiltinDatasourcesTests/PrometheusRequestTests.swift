@@ -50,7 +50,7 @@ struct PrometheusRequestTests {
         ("a?b", false), ("a#b", false), ("..\\x", false),
     ])
     func resourcePathsStayBelowTheURL(path: String, isBelow: Bool) {
-        #expect(PrometheusDataSource.isBelowRoot(path) == isBelow)
+        #expect(ResourcePath.isBelowRoot(path) == isBelow)
     }
 
     @Test func cachingIsAsTheCallerAsks() {

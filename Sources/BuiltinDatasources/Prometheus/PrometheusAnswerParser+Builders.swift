@@ -1,61 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import PluginABI
 
-/// Collects the float samples of one series.
-struct SampleBuilder: Sendable {
-    private(set) var times = ColumnBuilder<Timestamp>()
-    private(set) var values = ColumnBuilder<Double>()
-    /// The parts of the sample that is being read.
-    var time: Timestamp?
-    private var value: Double?
-    /// The size of the series before: the next is mostly alike.
-    private var expectedCount = 0
-
-    @inline(__always)
-    mutating func append(_ time: Timestamp, _ value: Double) {
-        times.append(time)
-        values.append(value)
-    }
-
-    mutating func reserve() {
-        guard times.count == 0, expectedCount > 0 else { return }
-        times = ColumnBuilder(capacity: expectedCount)
-        values = ColumnBuilder(capacity: expectedCount)
-    }
-
-    mutating func beginSample() {
-        time = nil
-        value = nil
-    }
-
-    mutating func take(value: Double) throws {
-        guard time != nil, self.value == nil else {
-            throw JSONTokenizer.failure("has a sample that is not [time, value]")
-        }
-        self.value = value
-    }
-
-    mutating func endSample() throws {
-        guard let time, let value else { throw JSONTokenizer.failure("has a sample that is not [time, value]") }
-        append(time, value)
-        try checkCount()
-    }
-
-    func checkCount() throws {
-        guard times.count <= PrometheusAnswerParser.maximumPointsPerSeries else {
-            throw PluginError(
-                .limit,
-                "the server's answer has a series of more than \(PrometheusAnswerParser.maximumPointsPerSeries) points",
-                source: .downstream)
-        }
-    }
-
-    mutating func finish() -> (times: Column, values: Column) {
-        expectedCount = min(times.count, 16_384)
-        return (times.finish(), values.finish())
-    }
-}
-
 /// Collects the buckets of the native histograms of one series.
 struct HistogramBuilder: Sendable {
     private var xMax = ColumnBuilder<Timestamp>()
@@ -88,10 +33,10 @@ struct HistogramBuilder: Sendable {
     mutating func endBucket() throws {
         guard let time else { throw Self.badPoint }
         guard bucket.count == 4, let layout = Int8(exactly: bucket[0]) else { throw Self.badBucket }
-        guard xMax.count < PrometheusAnswerParser.maximumPointsPerSeries else {
+        guard xMax.count < SampleBuilder.maximumCount else {
             throw PluginError(
                 .limit,
-                "the server's answer has a series of more than \(PrometheusAnswerParser.maximumPointsPerSeries) buckets",
+                "the server's answer has a series of more than \(SampleBuilder.maximumCount) buckets",
                 source: .downstream)
         }
         xMax.append(time)

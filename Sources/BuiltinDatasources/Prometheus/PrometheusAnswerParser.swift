@@ -5,8 +5,8 @@ import PluginABI
 ///
 /// Pieces may have any size. A series is handed out as soon as its object ends, so that memory holds one series and the
 /// end of a token, never the body. Keys may come in any order; unknown ones are skipped. Long runs of samples take a
-/// fast path (``takeSamples(in:at:)``); everything else goes token by token through ``take(_:in:)``.
-struct PrometheusAnswerParser: Sendable {
+/// fast path (``SampleBuilder/takeRun(in:at:_:)``); everything else goes token by token through ``take(_:in:)``.
+struct PrometheusAnswerParser: PieceParser {
     /// What an array or object that is being read stands for.
     enum Place: Sendable {
         case document, root, notices, ignored, stats
@@ -15,9 +15,6 @@ struct PrometheusAnswerParser: Sendable {
         case list, element, exemplars, exemplar, exemplarLabels
     }
 
-    static let maximumBodyBytes = 1 << 30
-    /// Far above the 11,000 points that Prometheus allows, within what a frame can hold.
-    static let maximumPointsPerSeries = 10_000_000
     static let maximumExemplars = 1_000_000
     static let maximumNotices = 1000
 
@@ -26,11 +23,11 @@ struct PrometheusAnswerParser: Sendable {
     private(set) var results: [PrometheusResult] = []
 
     var tokenizer = JSONTokenizer()
-    private var unread: [UInt8] = []
+    var unread: [UInt8] = []
     private var places: [Place] = []
     private(set) var place = Place.document
     private var key = ""
-    private var statsText: [UInt8] = []
+    private var stats = JSONCapture()
 
     var samples = SampleBuilder()
     private var histogram = HistogramBuilder()
@@ -43,35 +40,11 @@ struct PrometheusAnswerParser: Sendable {
 
     init() {}
 
-    /// Reads the next piece of the body.
-    ///
-    /// - Throws: ``PluginError`` `.badData` or `.limit` that says what is wrong with the server's answer.
-    mutating func consume(_ piece: UnsafeBufferPointer<UInt8>) throws {
-        guard tokenizer.bytesBefore + unread.count + piece.count <= Self.maximumBodyBytes else {
-            throw PluginError(
-                .limit,
-                "the server's answer is larger than \(Self.maximumBodyBytes) bytes; ask for fewer series",
-                source: .downstream)
-        }
-        guard !unread.isEmpty else {
-            let read = try parse(piece.span)
-            unread.append(contentsOf: piece[read...])
-            return
-        }
-        var bytes: [UInt8] = []
-        swap(&bytes, &unread)
-        bytes.append(contentsOf: piece)
-        let read = try parse(bytes.span)
-        bytes.removeSubrange(..<read)
-        unread = bytes
-    }
-
     /// Checks that the body was complete; what it says is then in ``results`` and ``envelope``.
     ///
     /// - Throws: ``PluginError`` `.badData` when the body was cut off or is no answer of a Prometheus API.
     mutating func finish() throws {
-        tokenizer.bytesBefore += unread.count
-        if let failure = tokenizer.failureAtEnd() { throw failure }
+        try checkEnd()
         guard let status = envelope.status else {
             throw JSONTokenizer.failure("has no \"status\"; check that the URL leads to a Prometheus API")
         }
@@ -87,13 +60,13 @@ struct PrometheusAnswerParser: Sendable {
         return results
     }
 
-    private mutating func parse(_ bytes: Span<UInt8>) throws -> Int {
+    mutating func parse(_ bytes: Span<UInt8>) throws -> Int {
         var position = 0
         while true {
-            if place == .values { try takeSamples(in: bytes, at: &position) }
+            if place == .values { try samples.takeRun(in: bytes, at: &position, &tokenizer) }
             let start = position
             let token = try tokenizer.next(in: bytes, at: &position)
-            if place == .stats { captureStats(bytes, start..<position) }
+            if place == .stats { stats.append(bytes, start..<position) }
             guard let token else { break }
             try take(token, in: bytes)
         }
@@ -136,7 +109,7 @@ extension PrometheusAnswerParser {
         case .bucket: histogram.beginBucket()
         case .element: beginElement()
         case .exemplar: exemplar.begin()
-        case .stats where places.last != .stats: statsText = isObject ? Array("{".utf8) : []
+        case .stats where places.last != .stats && isObject: stats.begin()
         default: break
         }
         if place == .histograms || place == .point { isHistogram = true }
@@ -180,7 +153,7 @@ extension PrometheusAnswerParser {
         case .data: try endData()
         case .exemplar: try exemplar.end()
         case .element: list.append(exemplar.endSeries(), labels: labels)
-        case .stats: endStats()
+        case .stats where place != .stats: envelope.stats = stats.finish()
         default: break
         }
         key = ""
@@ -291,25 +264,6 @@ extension PrometheusAnswerParser {
         let subject = key.isEmpty ? "an element of \(place.name)" : "\"\(key.prefix(100))\" in \(place.name)"
         let remedy = wanted.map { ", expected \($0)" } ?? ""
         return JSONTokenizer.failure("is not that of a Prometheus API: \(subject) is \(found)\(remedy)")
-    }
-}
-
-// MARK: - Statistics
-
-extension PrometheusAnswerParser {
-    /// Statistics are a few hundred bytes; more are dropped.
-    private static let maximumStatsBytes = 65_536
-
-    private mutating func captureStats(_ bytes: Span<UInt8>, _ range: Range<Int>) {
-        guard statsText.count + range.count <= Self.maximumStatsBytes else { return statsText.removeAll() }
-        guard !statsText.isEmpty else { return }
-        bytes.extracting(range).withUnsafeBufferPointer { statsText.append(contentsOf: $0) }
-    }
-
-    private mutating func endStats() {
-        guard place != .stats, !statsText.isEmpty else { return }
-        guard let text = String(validating: statsText, as: UTF8.self) else { return }
-        envelope.stats = JSONText(text)
     }
 }
 

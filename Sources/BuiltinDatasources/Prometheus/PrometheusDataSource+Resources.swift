@@ -23,7 +23,7 @@ extension PrometheusDataSource: CallResourceHandler {
     private func passOn(
         _ request: ResourceRequest, path: String, context: CallContext, into response: ResourceResponder
     ) async throws {
-        guard Self.isBelowRoot(path) else {
+        guard ResourcePath.isBelowRoot(path) else {
             throw PluginError(.invalid, "the resource path \"\(path.prefix(200))\" leaves the data source's URL")
         }
         var headers = PrometheusSettings.accepted
@@ -55,15 +55,6 @@ extension PrometheusDataSource: CallResourceHandler {
 
     /// Requests are forms with selectors.
     private static let maximumRequestBytes = 4 << 20
-
-    /// Whether a path can only lead below the URL of the data source.
-    static func isBelowRoot(_ path: String) -> Bool {
-        let segments = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard let first = segments.first, !first.contains(":"), !path.contains("?"), !path.contains("#"),
-            !path.contains("\\")
-        else { return false }
-        return !segments.contains { [".", ".."].contains(FormEncoding.unescape($0)) }
-    }
 
     /// The headers of an answer without those of the connection; caching as the caller asked for it.
     static func forwarded(_ headers: HTTPHeaders, cache: String?) -> HTTPHeaders {

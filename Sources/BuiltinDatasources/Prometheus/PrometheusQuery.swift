@@ -45,8 +45,8 @@ extension PrometheusQuery {
     /// - Parameter scrapeInterval: The interval string of the data source.
     /// - Throws: ``PluginError`` `.invalid` that names the field which does not fit.
     init(_ query: DataQuery, scrapeInterval: String) throws {
-        let model = QueryModel(refID: query.refID, value: query.model)
-        let range = try Self.range(of: query)
+        let model = QueryFields(refID: query.refID, value: query.model)
+        let range = try query.rangeLength()
         let interval = try model.text("interval")
         let offset = try model.integer("utcOffsetSec")
         guard abs(offset) <= 7 * 86_400 else { throw model.misfit("utcOffsetSec", "a number of seconds within a week") }
@@ -71,44 +71,6 @@ extension PrometheusQuery {
         isExemplar = try model.flag("exemplar")
         legendFormat = try model.text("legendFormat")
         utcOffset = offset
-    }
-
-    private static func range(of query: DataQuery) throws -> Interval {
-        let (length, overflow) = query.to.nanoseconds.subtractingReportingOverflow(query.from.nanoseconds)
-        guard !overflow, length >= 0 else {
-            throw PluginError(.invalid, "query \(query.refID): the time range ends before it starts")
-        }
-        return Interval(nanoseconds: length)
-    }
-}
-
-/// The fields of a query object, with errors that name the field.
-private struct QueryModel {
-    var refID: String
-    var value: JSONValue
-
-    func text(_ key: String) throws -> String {
-        guard let field = value[key], !field.isNull else { return "" }
-        guard let text = field.string else { throw misfit(key, "a text") }
-        return text
-    }
-
-    func flag(_ key: String) throws -> Bool {
-        guard let field = value[key], !field.isNull else { return false }
-        guard let flag = field.bool else { throw misfit(key, "true or false") }
-        return flag
-    }
-
-    func integer(_ key: String) throws -> Int64 {
-        guard let field = value[key], !field.isNull else { return 0 }
-        guard let number = field.double, let integer = Int64(exactly: number.rounded(.towardZero)) else {
-            throw misfit(key, "a number")
-        }
-        return integer
-    }
-
-    func misfit(_ key: String, _ expected: String) -> PluginError {
-        PluginError(.invalid, "query \(refID): the field \"\(key)\" is not \(expected)")
     }
 }
 

@@ -10,12 +10,7 @@ struct PrometheusSettings: Sendable, Equatable {
     /// Sent along with instant and range queries when it is not empty.
     var queryTimeout = ""
     /// Added to the URL of every request.
-    var customParameters: [Parameter] = []
-
-    struct Parameter: Sendable, Equatable {
-        var name: String
-        var value: String
-    }
+    var customParameters = CustomParameters()
 
     static let defaultScrapeInterval = "15s"
 
@@ -23,27 +18,19 @@ struct PrometheusSettings: Sendable, Equatable {
 
     /// - Throws: ``PluginError`` `.invalid` for a setting of the wrong type or an unknown method.
     init(jsonData: JSONValue) throws {
-        let method = try Self.text("httpMethod", in: jsonData).uppercased()
+        let method = try jsonData.settingText("httpMethod").uppercased()
         guard ["", "GET", "POST"].contains(method) else {
             throw PluginError(.invalid, "the setting httpMethod is \"\(method)\"; use POST or GET")
         }
         if !method.isEmpty { self.method = method }
-        let interval = try Self.text("timeInterval", in: jsonData)
+        let interval = try jsonData.settingText("timeInterval")
         if !interval.isEmpty { scrapeInterval = interval }
-        queryTimeout = try Self.text("queryTimeout", in: jsonData)
-        customParameters = FormEncoding.decode(try Self.text("customQueryParameters", in: jsonData)).map {
-            Parameter(name: $0.name, value: $0.value)
-        }
-    }
-
-    private static func text(_ key: String, in jsonData: JSONValue) throws -> String {
-        guard let value = jsonData[key], !value.isNull else { return "" }
-        guard let text = value.string else { throw PluginError(.invalid, "the setting \(key) is not a text") }
-        return text
+        queryTimeout = try jsonData.settingText("queryTimeout")
+        customParameters = try CustomParameters(jsonData: jsonData)
     }
 
     /// Whether the answers hold statistics, which come last and belong to the first frame.
-    var asksForStatistics: Bool { customParameters.contains { $0.name == "stats" } }
+    var asksForStatistics: Bool { customParameters.contains("stats") }
 }
 
 extension PrometheusSettings {
@@ -59,11 +46,7 @@ extension PrometheusSettings {
     }
 
     /// A path with a query string, and the custom parameters behind it.
-    func url(_ path: String, query: String) -> String {
-        let custom = FormEncoding.encode(customParameters.map { ($0.name, $0.value) })
-        let query = [query, custom].filter { !$0.isEmpty }.joined(separator: "&")
-        return query.isEmpty ? path : "\(path)?\(query)"
-    }
+    func url(_ path: String, query: String) -> String { customParameters.url(path, query: query) }
 
     /// Compression makes a large answer six times slower on a fast network, so none is asked for.
     static let accepted: HTTPHeaders = ["Accept": "application/json", "Accept-Encoding": "identity"]

@@ -57,23 +57,13 @@ struct StepRule: Sendable {
         return Self.rate(Interval(milliseconds: intervalMilliseconds), scrapeInterval: minimum)
     }
 
-    /// The expression with the interval and range variables replaced, in both forms: `$__interval`, `${__interval}`.
-    ///
-    /// Longer names go first: `$__interval` is the start of `$__interval_ms`.
+    /// The expression with the interval and range variables replaced.
     func replaceVariables(in expression: String, step: Interval) -> String {
         guard expression.utf8.contains(UInt8(ascii: "$")) else { return expression }
         let rate = rateInterval(step: step)
-        let rangeSeconds =
-            range.nanoseconds / 1_000_000_000 + (range.nanoseconds % 1_000_000_000 >= 500_000_000 ? 1 : 0)
-        let values: [(name: String, value: String)] = [
-            ("__interval_ms", String(step.milliseconds)), ("__interval", step.text),
-            ("__range_ms", String(range.milliseconds)), ("__range_s", String(rangeSeconds)),
-            ("__range", "\(rangeSeconds)s"), ("__rate_interval_ms", String(rate.milliseconds)),
-            ("__rate_interval", rate.goText),
-        ]
-        var text = expression
-        for (name, value) in values { text = text.replacing("$" + name, with: value) }
-        for (name, value) in values { text = text.replacing("${" + name + "}", with: value) }
-        return text
+        return QueryVariables.replace(
+            QueryVariables.ofInterval(step) + QueryVariables.ofRange(range) + [
+                ("__rate_interval_ms", String(rate.milliseconds)), ("__rate_interval", rate.goText),
+            ], in: expression)
     }
 }

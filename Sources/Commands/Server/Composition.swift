@@ -14,6 +14,7 @@ import UnixSignals
 enum Composition {
     /// The plugins that are part of the server; they come through the same entry as any other.
     static let builtins = [
+        BuiltinPlugin(descriptorJSON: LokiPlugin.descriptorJSON, entry: { loki_entry($0) }),
         BuiltinPlugin(descriptorJSON: PrometheusPlugin.descriptorJSON, entry: { prometheus_entry($0) }),
         BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }),
         BuiltinPlugin(descriptorJSON: MySQLPlugin.descriptorJSON, entry: { mysql_entry($0) }),

@@ -18,10 +18,10 @@ struct CapturedAnswer: Sendable, CustomTestStringConvertible {
 }
 
 enum Fixtures {
+    static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
     /// The folder `shared/fixtures` beside the repository.
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "shared/fixtures")
+    static let folder = repository.deletingLastPathComponent().appending(path: "shared/fixtures")
 
     static func bytes(_ path: String) throws -> [UInt8] {
         try [UInt8](Data(contentsOf: folder.appending(path: path)))

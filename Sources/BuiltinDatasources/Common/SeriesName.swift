@@ -50,7 +50,7 @@ enum SeriesName {
     }
 
     /// A text in double quotes, escaped as Go does it.
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         guard text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F || $0 == 0x22 || $0 == 0x5C }) else {
             return "\"\(text)\""
         }

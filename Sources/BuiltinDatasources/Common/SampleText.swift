@@ -1,32 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import PluginABI
 
-extension PrometheusAnswerParser {
-    /// Reads samples of the usual form, `[1435781430.781,"1.5"],`, as far as they are complete in `bytes`.
-    ///
-    /// Stops before the first of another form (white space, an exponent in the time, a missing end), and leaves it to
-    /// the tokenizer, which knows all forms and all errors. An ordinary sample costs about as much as its digits.
-    mutating func takeSamples(in bytes: Span<UInt8>, at position: inout Int) throws {
-        var index = position
-        switch tokenizer.expectation {
-        case .value, .valueOrEnd: break
-        case .commaOrEnd where index < bytes.count && bytes[index] == UInt8(ascii: ","): index += 1
-        default: return
-        }
-        samples.reserve()
-        while let sample = UsualSample(bytes, at: index) {
-            samples.append(sample.time, sample.value)
-            position = sample.end
-            tokenizer.expectation = .commaOrEnd
-            guard position < bytes.count, bytes[position] == UInt8(ascii: ",") else { break }
-            index = position + 1
-        }
-        try samples.checkCount()
-    }
-}
-
 /// A sample without white space whose time has at most three decimals.
-private struct UsualSample {
+struct UsualSample {
     var time: Timestamp
     var value: Double
     /// Behind the closing bracket.

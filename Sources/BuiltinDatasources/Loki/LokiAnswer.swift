@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+import PluginABI
+
+/// A series of a metric query, complete.
+struct LokiSeries: Sendable {
+    var labels: Labels
+    /// Two columns of the same length.
+    var times: Column
+    var values: Column
+}
+
+/// What an answer says beside its data.
+struct LokiEnvelope: Sendable, Equatable {
+    enum ResultType: String, Sendable {
+        case streams, matrix, vector, scalar
+    }
+
+    var status: String?
+    var errorType = ""
+    var error = ""
+    var resultType: ResultType?
+    /// Whether each line says which of its labels are structured metadata and which were parsed.
+    var isCategorized = false
+    var warnings: [String] = []
+    /// The text of `data.stats`, an object.
+    var stats: JSONText?
+}

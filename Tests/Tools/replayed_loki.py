@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Replays the traffic that was recorded from a real Loki, strictly: what was not recorded is refused with 599.
+
+Usage: replayed_loki.py FOLDER PORT [--user NAME:PASSWORD] [--tenant NAME]
+
+A request has to have the recorded method, path, parameters and encoding header. Parameters are compared as Loki reads
+them: `direction` is backward and `limit` 100 when they are missing, `60` is the step `60000ms`, and a query for lines has
+no step. Loki knows an instant query by the same rules. Without the header that asks for categories, a recorded answer for
+lines that has none is given; with it, one that has them.
+
+`GET /replay/refused` lists what was refused, and why. The tail is a script of its own, see Tail.
+"""
+import base64
+import hashlib
+import http.server
+import json
+import pathlib
+import re
+import socket
+import struct
+import sys
+import threading
+import urllib.parse
+
+FLAGS = "x-loki-response-encoding-flags"
+UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+QUERIES = ("/loki/api/v1/query", "/loki/api/v1/query_range")
+
+
+def milliseconds(step):
+    match = re.fullmatch(r"([0-9.]+)(ms|s|m|h)?", step)
+    return round(float(match.group(1)) * UNITS[match.group(2) or "s"]) if match else step
+
+
+def meaning(path, parameters, is_lines):
+    """The parameters as Loki reads them, sorted."""
+    pairs = list(parameters)
+    if path in QUERIES:
+        known = dict(pairs)
+        if len(known) != len(pairs):
+            return None
+        known.setdefault("direction", "backward")
+        known.setdefault("limit", "100")
+        if is_lines:
+            known.pop("step", None)
+        elif "step" in known:
+            known["step"] = str(milliseconds(known["step"]))
+        if not is_lines:
+            known.pop("limit")
+            known.pop("direction")
+        pairs = list(known.items())
+    return sorted(pairs)
+
+
+class Recording:
+    def __init__(self, entry, folder):
+        request = entry["request"]
+        self.name, self.method, self.path = entry["name"], request["method"], request["path"]
+        self.status, self.headers = entry["status"], entry["responseHeaders"]
+        self.body = (folder / entry["file"]).read_bytes()
+        self.flags = {name.lower(): value for name, value in request.get("headers", {}).items()}.get(FLAGS, "")
+        # Only an answer with lines has categories, and only a query for lines is answered without a step.
+        self.is_lines = b'"resultType":"streams"' in self.body[:100]
+        self.pairs = [tuple(pair) for pair in request["params"]]
+        self.meaning = meaning(self.path, self.pairs, self.is_lines)
+
+    def mismatch(self, method, path, pairs, flags):
+        if (method, path) != (self.method, self.path):
+            return "other endpoint"
+        if meaning(path, pairs, self.is_lines) != self.meaning:
+            return f"{self.name}: {meaning(path, pairs, self.is_lines)} is not {self.meaning}"
+        if self.is_lines and flags != self.flags:
+            return f"{self.name}: the encoding flags are {flags!r} and not {self.flags!r}"
+        return None
+
+
+class Tail:
+    """What one channel of the tail answers, by the expression of its query.
+
+    A recorded expression gets its recorded messages, and recorded refusals are refused. `{cut="N"}` is made of the lines
+    of the recorded session with categories: connections end without a word after N lines each, and a new one has to say
+    from when it goes on; it gets the history from then on, oldest first, as a real Loki gives it.
+    """
+
+    def __init__(self, sessions):
+        self.sessions = sessions
+        self.connections = []
+        self.lock = threading.Lock()
+        session = next(one for one in sessions if one["name"] == "tail_categorized")
+        self.entries = []
+        for message in session["messages"]:
+            self.entries += json.loads(message["text"])["streams"]
+        self.entries.sort(key=lambda entry: int(entry["values"][0][0]))
+
+    def refusal(self, query):
+        for session in self.sessions:
+            if session.get("query") == query and "body" in session:
+                return session["status"], session["body"]
+        return None
+
+    def messages(self, query, parameters, flags):
+        """(messages, how it ends): the end is a close code with its reason, or "cut", or None for an open end."""
+        with self.lock:
+            self.connections.append(dict(parameters, flags=flags))
+        for session in self.sessions:
+            if session.get("query") == query:
+                close = session["messages"][0]
+                return [], (close["closeCode"], close["reason"])
+            request = session.get("request")
+            if request and dict(request["params"])["query"] == query:
+                wanted = ",".join(header.split(": ")[1] for header in request["headers"])
+                if wanted == flags:
+                    return [message["text"] for message in session["messages"]], None
+        cut = re.fullmatch(r'\{cut="(\d+)"\}', query)
+        if not cut:
+            return None, None
+        start = int(parameters.get("start", 0))
+        limit = int(parameters.get("limit", 100))
+        left = [entry for entry in self.entries if int(entry["values"][0][0]) >= start]
+        # A server gives the newest lines of the history, oldest first.
+        known = int(cut.group(1))
+        history = left[:known][-limit:]
+        text = json.dumps({"streams": history, "encodingFlags": ["categorize-labels"]})
+        return [text], None if len(left) <= known else "cut"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    recordings, tail, refused, user, tenant = [], None, [], None, None
+
+    def do_GET(self):
+        split = urllib.parse.urlsplit(self.path)
+        pairs = urllib.parse.parse_qsl(split.query, keep_blank_values=True, strict_parsing=bool(split.query))
+        if split.path == "/replay/refused":
+            return self.answer(200, json.dumps(Handler.refused).encode(), "application/json")
+        if split.path == "/replay/connections":
+            return self.answer(200, json.dumps(Handler.tail.connections).encode(), "application/json")
+        expected = Handler.user and "Basic " + base64.b64encode(Handler.user.encode()).decode()
+        if expected and self.headers.get("Authorization") != expected:
+            return self.answer(401, b"unauthorized\n", "text/plain")
+        if Handler.tenant and self.headers.get("X-Scope-OrgID") != Handler.tenant:
+            return self.answer(401, b"no org id\n", "text/plain")
+        if split.path == "/loki/api/v1/tail":
+            return self.stream(dict(pairs))
+        if split.path == "/loki/api/v1/query" and dict(pairs).get("query") == "vector(1)+vector(1)":
+            # Not recorded: the answer to vector(42.5) with the other value.
+            pairs = [(name, "vector(42.5)" if name == "query" else value) for name, value in pairs if name != "time"]
+            recorded = next(one for one in Handler.recordings if one.name == "instant_vector_fn")
+            return self.answer(200, recorded.body.replace(b'"42.5"', b'"2"'), "application/json")
+        flags = self.headers.get(FLAGS, "")
+        reasons = []
+        for recording in Handler.recordings:
+            reason = recording.mismatch("GET", split.path, pairs, flags)
+            if reason is None:
+                return self.answer(recording.status, recording.body, recording.headers.get("Content-Type", ""))
+            if reason != "other endpoint":
+                reasons.append(reason)
+        Handler.refused.append({"path": self.path, "reasons": reasons})
+        self.answer(599, ("not recorded: " + self.path).encode(), "text/plain")
+
+    def answer(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    # The tail
+
+    def stream(self, parameters):
+        refusal = Handler.tail.refusal(parameters.get("query"))
+        if refusal:
+            return self.answer(refusal[0], refusal[1].encode() + b"\n", "text/plain; charset=utf-8")
+        if self.headers.get("Upgrade", "").lower() != "websocket" or self.headers.get("Sec-WebSocket-Version") != "13":
+            return self.answer(400, b"Bad Request\n", "text/plain; charset=utf-8")
+        messages, end = Handler.tail.messages(parameters.get("query"), parameters, self.headers.get(FLAGS, ""))
+        if messages is None:
+            Handler.refused.append({"path": self.path, "reasons": ["no such tail"]})
+            return self.answer(599, b"not recorded", "text/plain")
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        for text in messages:
+            self.frame(1, text.encode())
+            self.frame(9, b"ping")
+        if end == "cut":
+            return self.connection.shutdown(socket.SHUT_RDWR)
+        if end:
+            self.frame(8, struct.pack(">H", end[0]) + end[1].encode())
+        self.drain()
+
+    def frame(self, opcode, data):
+        size = len(data)
+        head = bytes([0x80 | opcode])
+        head += bytes([size]) if size < 126 else struct.pack(">BH", 126, size) if size < 65536 else struct.pack(
+            ">BQ", 127, size)
+        self.wfile.write(head + data)
+        self.wfile.flush()
+
+    def drain(self):
+        """Reads what the client sends until it leaves, and checks that its frames are masked."""
+        try:
+            while True:
+                head = self.rfile.read(2)
+                if len(head) < 2:
+                    return
+                if not head[1] & 0x80:
+                    Handler.refused.append({"path": "tail", "reasons": ["a frame without a mask"]})
+                size = head[1] & 0x7F
+                if size >= 126:
+                    size = int.from_bytes(self.rfile.read(2 if size == 126 else 8), "big")
+                self.rfile.read(4 + size)
+                if head[0] & 15 == 8:
+                    return
+        except OSError:
+            return
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+    Handler.user, Handler.tenant = options.get("--user"), options.get("--tenant")
+    entries = json.loads((folder / "index.json").read_text())["entries"]
+    Handler.recordings = [Recording(entry, folder) for entry in entries if "request" in entry]
+    Handler.tail = Tail(json.loads((folder / "tail.json").read_text()))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Handler)
+    server.daemon_threads = True
+    server.serve_forever()
+
+
+main()
