@@ -74,6 +74,7 @@ let package = Package(
                 "CPluginABI", "PluginABI", "CJansson", "CLinux", logging, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
             ] + nio),
         target("Expressions", ["PluginABI"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
@@ -106,7 +107,9 @@ let package = Package(
         tests("SigningTests", ["Signing", "TestSupport"]),
         tests("StorageTests", ["Storage"]),
         tests("ExpressionsTests", ["Expressions", "PluginABI"]),
-        tests("PluginHostTests", ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", logging] + nio),
+        tests(
+            "PluginHostTests",
+            ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "TestSupport", logging] + nio),
         tests(
             "BuiltinDatasourcesTests",
             ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),

@@ -15,6 +15,7 @@
 #include <grafana/ext/state.h>
 #include <grafana/ext/stream.h>
 #include <grafana/ext/timer.h>
+#include <grafana/ext/websocket.h>
 
 void probe_ArrowSchema(struct ArrowSchema *value);
 void probe_ArrowSchema(struct ArrowSchema *value) { (void)value; }
@@ -106,4 +107,10 @@ void probe_gf_stream_ext_t(gf_stream_ext_t *value);
 void probe_gf_stream_ext_t(gf_stream_ext_t *value) { (void)value; }
 void probe_gf_timer_host_t(gf_timer_host_t *value);
 void probe_gf_timer_host_t(gf_timer_host_t *value) { (void)value; }
+void probe_gf_websocket_request_t(gf_websocket_request_t *value);
+void probe_gf_websocket_request_t(gf_websocket_request_t *value) { (void)value; }
+void probe_gf_websocket_message_t(gf_websocket_message_t *value);
+void probe_gf_websocket_message_t(gf_websocket_message_t *value) { (void)value; }
+void probe_gf_websocket_host_t(gf_websocket_host_t *value);
+void probe_gf_websocket_host_t(gf_websocket_host_t *value) { (void)value; }
 const gf_plugin_desc_t *gf_entry_v1(const gf_host_info_t *info) { (void)info; return 0; }

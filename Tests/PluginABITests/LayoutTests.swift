@@ -392,4 +392,31 @@ struct LayoutTests {
                 (\.struct_size, 0), (\.reserved, 4), (\.arm, 8), (\.disarm, 16),
             ])
     }
+
+    @Test func gfWebsocketRequest() {
+        expect(
+            gf_websocket_request_t.self, size: 80,
+            [
+                (\.struct_size, 0), (\.flags, 4), (\.config, 8), (\.url, 16), (\.headers, 32), (\.header_count, 40),
+                (\.reserved, 44), (\.protocols, 48), (\.timeout, 64), (\.max_message, 72),
+            ])
+    }
+
+    @Test func gfWebsocketMessage() {
+        expect(
+            gf_websocket_message_t.self, size: 64,
+            [
+                (\.struct_size, 0), (\.kind, 4), (\.data, 8), (\.length, 32), (\.code, 40), (\.reserved, 44),
+                (\.reason, 48),
+            ])
+    }
+
+    @Test func gfWebsocketHost() {
+        expect(
+            gf_websocket_host_t.self, size: 56,
+            [
+                (\.struct_size, 0), (\.reserved, 4), (\.open, 8), (\.head, 16), (\.receive, 24), (\.send, 32),
+                (\.error, 40), (\.close, 48),
+            ])
+    }
 }

@@ -45,6 +45,7 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
             }
             throw PluginError(.cancelled, "the call was cancelled")
         case "http": try await answerHTTP(query, context, response)
+        case "socket": try await answerSocket(query, context, response)
         case "many": try await sendMany(response)
         case "remember": memory.bytes.withLock { $0 = Array((query.model["text"]?.string ?? "").utf8) }
         case "recall": try await response.send(text(String(decoding: memory.bytes.withLock { $0 }, as: UTF8.self)))
@@ -60,7 +61,7 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
         }
     }
 
-    private func text(_ text: String) -> DataFrame { DataFrame(fields: [Field("text", [text])]) }
+    func text(_ text: String) -> DataFrame { DataFrame(fields: [Field("text", [text])]) }
 
     private func tryKeyValues() throws -> String {
         let first = try host.kv.put("a", [1])

@@ -21,6 +21,7 @@
 #include "ext/state.h"
 #include "ext/stream.h"
 #include "ext/timer.h"
+#include "ext/websocket.h"
 
 #if defined(__cplusplus)
 #define GF_CHECK(condition) static_assert(condition, #condition)
@@ -359,6 +360,36 @@ GF_CHECK(offsetof(gf_timer_host_t, struct_size) == 0);
 GF_CHECK(offsetof(gf_timer_host_t, reserved) == 4);
 GF_CHECK(offsetof(gf_timer_host_t, arm) == 8);
 GF_CHECK(offsetof(gf_timer_host_t, disarm) == 16);
+
+/* grafana/ext/websocket.h */
+GF_CHECK(sizeof(gf_websocket_request_t) == 80);
+GF_CHECK(offsetof(gf_websocket_request_t, struct_size) == 0);
+GF_CHECK(offsetof(gf_websocket_request_t, flags) == 4);
+GF_CHECK(offsetof(gf_websocket_request_t, config) == 8);
+GF_CHECK(offsetof(gf_websocket_request_t, url) == 16);
+GF_CHECK(offsetof(gf_websocket_request_t, headers) == 32);
+GF_CHECK(offsetof(gf_websocket_request_t, header_count) == 40);
+GF_CHECK(offsetof(gf_websocket_request_t, reserved) == 44);
+GF_CHECK(offsetof(gf_websocket_request_t, protocols) == 48);
+GF_CHECK(offsetof(gf_websocket_request_t, timeout) == 64);
+GF_CHECK(offsetof(gf_websocket_request_t, max_message) == 72);
+GF_CHECK(sizeof(gf_websocket_message_t) == 64);
+GF_CHECK(offsetof(gf_websocket_message_t, struct_size) == 0);
+GF_CHECK(offsetof(gf_websocket_message_t, kind) == 4);
+GF_CHECK(offsetof(gf_websocket_message_t, data) == 8);
+GF_CHECK(offsetof(gf_websocket_message_t, length) == 32);
+GF_CHECK(offsetof(gf_websocket_message_t, code) == 40);
+GF_CHECK(offsetof(gf_websocket_message_t, reserved) == 44);
+GF_CHECK(offsetof(gf_websocket_message_t, reason) == 48);
+GF_CHECK(sizeof(gf_websocket_host_t) == 56);
+GF_CHECK(offsetof(gf_websocket_host_t, struct_size) == 0);
+GF_CHECK(offsetof(gf_websocket_host_t, reserved) == 4);
+GF_CHECK(offsetof(gf_websocket_host_t, open) == 8);
+GF_CHECK(offsetof(gf_websocket_host_t, head) == 16);
+GF_CHECK(offsetof(gf_websocket_host_t, receive) == 24);
+GF_CHECK(offsetof(gf_websocket_host_t, send) == 32);
+GF_CHECK(offsetof(gf_websocket_host_t, error) == 40);
+GF_CHECK(offsetof(gf_websocket_host_t, close) == 48);
 
 #endif
 

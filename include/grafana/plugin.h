@@ -251,11 +251,12 @@ typedef struct gf_instance_api {
 #define GF_CALL_STATE_SAVE 7u /* ext/state.h */
 #define GF_CALL_STATE_LOAD 8u /* ext/state.h */
 
-/* What happened, for gf_call_api.resume. source names the timer or the HTTP request. */
-#define GF_EVENT_CREDIT 1u /* the sink takes more */
-#define GF_EVENT_INPUT 2u  /* gf_call_host.read has more */
-#define GF_EVENT_TIMER 3u  /* ext/timer.h */
-#define GF_EVENT_HTTP 4u   /* ext/http.h: a head, a chunk or the end of a response has come */
+/* What happened, for gf_call_api.resume. source names the timer, the HTTP request or the socket. */
+#define GF_EVENT_CREDIT 1u    /* the sink takes more */
+#define GF_EVENT_INPUT 2u     /* gf_call_host.read has more */
+#define GF_EVENT_TIMER 3u     /* ext/timer.h */
+#define GF_EVENT_HTTP 4u      /* ext/http.h: a head, a chunk or the end of a response has come */
+#define GF_EVENT_WEBSOCKET 5u /* ext/websocket.h: a head, a message, the end, or room to send has come */
 
 /* Every call goes through these four. For one call the order is: start, any number of resume and cancel, release.
  *

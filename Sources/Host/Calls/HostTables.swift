@@ -19,6 +19,7 @@ final class HostTables: @unchecked Sendable {
         sink = Self.permanent(sinkTable())
         extensions = [
             GF_HTTP_EXT: Self.extensionTable(HTTPService.table()),
+            GF_WEBSOCKET_EXT: Self.extensionTable(WebSocketService.table()),
             GF_TIMER_EXT: Self.extensionTable(TimerService.table()),
             GF_SECRETS_EXT: Self.extensionTable(SecretsService.table()),
             GF_KV_EXT: Self.extensionTable(KeyValueService.table()),

@@ -14,6 +14,7 @@ final class PluginRuntime: @unchecked Sendable {
     let watchdog: Watchdog
     let buffers = BufferTable()
     let exchanges = HandleTable<HTTPCall>()
+    let sockets = HandleTable<WebSocketCall>()
     let creditGate = CreditGate()
     let metrics: PluginMetrics
     let counters = CallCounters()

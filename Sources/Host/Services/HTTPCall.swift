@@ -195,7 +195,8 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
         event { $0.error = $0.error ?? Self.failure(error, origin: $0.origin) }
     }
 
-    private static func failure(_ error: any Error, origin: String) -> PluginError {
+    /// What a failure on the way means.
+    static func failure(_ error: any Error, origin: String) -> PluginError {
         if let error = error as? NIOConnectionError {
             let causes = error.connectionErrors.map { words(for: $0.error) }
             let cause = causes.first ?? (error.dnsAError ?? error.dnsAAAAError).map { _ in "no such host" } ?? "failed"
@@ -209,7 +210,7 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
         }
     }
 
-    private static func words(for error: any Error) -> String {
+    static func words(for error: any Error) -> String {
         guard let error = error as? IOError else { return "\(error)" }
         return String(cString: strerror(error.errnoCode)).lowercased()
     }
@@ -218,7 +219,7 @@ final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Senda
 /// The head of a response in C, for as long as the request is open.
 ///
 /// Safety: written in `init` only.
-private final class HeadMemory: @unchecked Sendable {
+final class HeadMemory: @unchecked Sendable {
     private var arena = CArena()
     let value: gf_http_head
 
@@ -236,8 +237,10 @@ private final class HeadMemory: @unchecked Sendable {
     }
 }
 
+/// A text in C.
+///
 /// Safety: written in `init` only.
-private final class ErrorMemory: @unchecked Sendable {
+final class ErrorMemory: @unchecked Sendable {
     private var arena = CArena()
     let text: gf_str
 

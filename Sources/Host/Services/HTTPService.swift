@@ -21,7 +21,7 @@ enum HTTPService {
             guard let runtime = PluginRuntime.from(host), let exchange = runtime.exchanges[request], let headOut else {
                 return GF_STATE
             }
-            return runtime.answer(of: exchange) { exchange.head(into: headOut) }
+            return runtime.answer(while: exchange.isWanted) { exchange.head(into: headOut) }
         }
         table.read = { host, request, chunkOut, lengthOut in
             chunkOut?.pointee = gf_buffer()
@@ -30,7 +30,7 @@ enum HTTPService {
                 return GF_STATE
             }
             var chunk: ByteBuffer?
-            let status = runtime.answer(of: exchange) {
+            let status = runtime.answer(while: exchange.isWanted) {
                 switch exchange.nextChunk() {
                 case .status(let status): return status
                 case .chunk(let buffer):
@@ -53,23 +53,12 @@ enum HTTPService {
         _ request: gf_http_request, _ call: OpaquePointer, _ runtime: PluginRuntime,
         _ requestOut: UnsafeMutablePointer<UInt64>
     ) -> gf_status {
-        let (index, generation) = CallSlot.parts(of: call)
         let facts = runtime.calls?.withRunning(call) { state, _ in (state.deadline, state.bytesLeft) }
         guard let (deadline, bytesLeft) = facts else { return GF_STATE }
         let maxBytes = request.max_bytes == 0 ? bytesLeft : Int64(clamping: request.max_bytes)
-        let exchange = HTTPCall(maxBytes: maxBytes, client: runtime.services.http) { [weak runtime] source in
-            guard let runtime else { return }
-            if runtime.isBlocking {
-                runtime.creditGate.broadcast()
-            } else {
-                runtime.calls?.resume(index: index, generation: generation, event: GF_EVENT_HTTP, source: source)
-            }
-        }
-        exchange.isWanted = { [weak runtime] in
-            runtime?.calls?.withRunning(CallSlot.handle(index: index, generation: generation)) { state, _ in
-                state.cancelReason == nil
-            } ?? false
-        }
+        let exchange = HTTPCall(
+            maxBytes: maxBytes, client: runtime.services.http, wake: runtime.waking(call, with: GF_EVENT_HTTP))
+        exchange.isWanted = runtime.wanting(call)
         let id = runtime.exchanges.add(exchange)
         exchange.id = id
         requestOut.pointee = id
@@ -91,21 +80,6 @@ enum HTTPService {
             exchange.fail(PluginError(.invalid, "\(error)"))
             return GF_INVALID
         }
-    }
-}
-
-extension PluginRuntime {
-    /// The answer of an exchange; a plugin that declared that it blocks waits here instead of being told AGAIN.
-    fileprivate func answer(of exchange: HTTPCall, _ ask: () -> gf_status) -> gf_status {
-        var status = ask()
-        while status == GF_AGAIN, isBlocking {
-            guard exchange.isWanted() else { return GF_CANCELLED }
-            creditGate.wait {
-                status = ask()
-                return status != GF_AGAIN
-            }
-        }
-        return status
     }
 }
 

@@ -12,9 +12,10 @@ internal import PluginABI
 struct OutgoingRequest {
     let request: AsyncHTTPClient.HTTPClient.Request
     let timeout: Duration
+    private let url: String
 
     init(_ message: gf_http_request, _ source: DataSourceConfiguration?, defaults: HTTPDefaults) throws {
-        let url = try Self.resolve(String(message.url), against: source?.settings.url ?? "")
+        url = try Self.resolve(String(message.url), against: source?.settings.url ?? "")
         let settings = source?.settings.jsonData ?? .object([:])
         var headers = NIOHTTP1.HTTPHeaders()
         for field in PluginABI.HTTPHeaders(message.headers, count: min(message.header_count, 1_000)) {
@@ -40,6 +41,13 @@ struct OutgoingRequest {
         let configured = settings["timeout"]?.double ?? settings["timeout"]?.string.flatMap { Double($0) } ?? 0
         let standard = configured > 0 && configured < 1e9 ? Duration.seconds(configured) : defaults.timeout
         timeout = message.timeout > 0 ? .nanoseconds(message.timeout) : standard
+    }
+
+    /// Path and query, as the first line of a request has them.
+    var target: String {
+        let parts = url.prefix { $0 != "#" }.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        if parts.count > 3 { return "/\(parts[3])" }
+        return parts.last?.firstIndex(of: "?").map { "/\(url[$0...])" } ?? "/"
     }
 
     /// Joins a path and query to the data source's URL, whose own query is kept; an absolute URL stays as it is.

@@ -11,6 +11,7 @@ final class HostBridge: @unchecked Sendable {
     let call: gf_call_host
     let sink: gf_sink
     let http: gf_http_host?
+    let webSocket: gf_websocket_host?
     let timer: gf_timer_host?
     private let secrets: gf_secrets_host?
     private let kv: gf_kv_host?
@@ -26,6 +27,7 @@ final class HostBridge: @unchecked Sendable {
         self.call = call
         self.sink = sink
         http = Self.table(pointer, core, GF_HTTP_EXT)
+        webSocket = Self.table(pointer, core, GF_WEBSOCKET_EXT)
         timer = Self.table(pointer, core, GF_TIMER_EXT)
         secrets = Self.table(pointer, core, GF_SECRETS_EXT)
         kv = Self.table(pointer, core, GF_KV_EXT)

@@ -81,6 +81,13 @@ public struct CallContext: Sendable {
     /// The way to servers outside, bound to this call: a request cannot outlive it.
     public var http: HTTPClient { HTTPClient(call: call) }
 
+    /// Opens a WebSocket with the data source's address, credentials, TLS settings and limits; it ends with the call.
+    ///
+    /// - Throws: ``PluginError`` as ``HTTPClient/send(_:)``, and `.badData` for a server that does not speak the protocol.
+    public func openWebSocket(_ request: WebSocketRequest) async throws -> WebSocketAnswer {
+        try await WebSocketConnection.open(request, on: call)
+    }
+
     /// Waits without a thread; ends early with ``PluginError`` `.cancelled`.
     public func sleep(for duration: Duration) async throws { try await call.sleep(for: duration) }
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import NIOCore
+internal import PluginABI
+
+/// `gf.websocket/1`: connections of plugins that go both ways.
+enum WebSocketService {
+    static func table() -> gf_websocket_host {
+        var table = gf_websocket_host()
+        table.struct_size = UInt32(MemoryLayout<gf_websocket_host>.size)
+        table.open = { host, call, request, socketOut in
+            socketOut?.pointee = 0
+            guard let runtime = PluginRuntime.from(host), let call, let request = adopt(request), let socketOut else {
+                return GF_STATE
+            }
+            return WebSocketService.begin(request, call, runtime, socketOut)
+        }
+        table.head = { host, socket, headOut in
+            guard let runtime = PluginRuntime.from(host), let socket = runtime.sockets[socket], let headOut else {
+                return GF_STATE
+            }
+            return runtime.answer(while: socket.isWanted) { socket.head(into: headOut) }
+        }
+        table.receive = { host, socket, messageOut in
+            guard let runtime = PluginRuntime.from(host), let socket = runtime.sockets[socket], let messageOut,
+                Int(messageOut.pointee.struct_size) >= MemoryLayout<gf_websocket_message>.size
+            else { return GF_STATE }
+            messageOut.pointee = gf_websocket_message()
+            messageOut.pointee.struct_size = UInt32(MemoryLayout<gf_websocket_message>.size)
+            var next = WebSocketCall.Next.status(GF_AGAIN)
+            let status = runtime.answer(while: socket.isWanted) {
+                next = socket.receive()
+                if case .status(let status) = next { return status }
+                return GF_OK
+            }
+            return WebSocketService.hand(next, status, of: socket, runtime, messageOut)
+        }
+        table.send = { host, socket, kind, message in
+            guard let runtime = PluginRuntime.from(host), let socket = runtime.sockets[socket] else { return GF_STATE }
+            let status = socket.send(kind: kind, [UInt8](message))
+            guard status == GF_AGAIN, runtime.isBlocking else { return status }
+            return runtime.answer(while: socket.isWanted) { socket.hasRoom() }
+        }
+        table.error = { host, socket in PluginRuntime.from(host)?.sockets[socket]?.errorText ?? gf_str() }
+        table.close = { host, socket, code, reason in
+            PluginRuntime.from(host)?.sockets.remove(socket)?.close(code: code, reason: String(reason))
+        }
+        return table
+    }
+
+    private static func hand(
+        _ next: WebSocketCall.Next, _ status: gf_status, of socket: WebSocketCall, _ runtime: PluginRuntime,
+        _ out: UnsafeMutablePointer<gf_websocket_message>
+    ) -> gf_status {
+        switch next {
+        case .message(let kind, let data):
+            let memory = HostMemory(data)
+            let lent = runtime.buffers.lend(memory, into: &out.pointee.data)
+            guard lent == GF_OK else { return lent }
+            out.pointee.kind = kind
+            out.pointee.length = UInt64(memory.capacity)
+            return GF_OK
+        case .closed(let code):
+            out.pointee.kind = GF_WEBSOCKET_CLOSED
+            out.pointee.code = code
+            out.pointee.reason = socket.reasonText
+            return GF_OK
+        case .status:
+            return status
+        }
+    }
+
+    private static func begin(
+        _ request: gf_websocket_request, _ call: OpaquePointer, _ runtime: PluginRuntime,
+        _ socketOut: UnsafeMutablePointer<UInt64>
+    ) -> gf_status {
+        guard let deadline = runtime.calls?.withRunning(call, { state, _ in state.deadline }) else { return GF_STATE }
+        let limit = request.max_message == 0 ? UInt64(GF_WEBSOCKET_MAX_MESSAGE) : request.max_message
+        let socket = WebSocketCall(
+            maxMessage: Int(min(limit, 1 << 30)), isWanted: runtime.wanting(call),
+            wake: runtime.waking(call, with: GF_EVENT_WEBSOCKET))
+        let id = runtime.sockets.add(socket)
+        socket.id = id
+        socketOut.pointee = id
+        let isKept: Void? = runtime.calls?.withRunning(call) { state, _ in
+            state.resources.append(WebSocketCallEnd(runtime: runtime, id: id))
+        }
+        guard isKept != nil else { return GF_STATE }
+        do {
+            let configuration = runtime.services.configurations[request.config]
+            let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
+            let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
+            try socket.start(
+                WebSocketHandshake(outgoing, protocols: String(request.protocols)),
+                on: runtime.services.eventLoops.next(), within: min(outgoing.timeout.nanoseconds, remaining),
+                dialTimeout: runtime.services.httpDefaults.dialTimeout)
+            return GF_OK
+        } catch let error as PluginError {
+            socket.fail(error)
+            return error.code.rawValue
+        } catch {
+            socket.fail(PluginError(.invalid, "\(error)"))
+            return GF_INVALID
+        }
+    }
+}
+
+extension OutgoingRequest {
+    /// The request of a handshake: as an HTTP request, whose address may be written with `ws` and `wss`.
+    fileprivate init(
+        _ message: gf_websocket_request, _ source: DataSourceConfiguration?, defaults: HTTPDefaults
+    ) throws {
+        var arena = CArena()
+        var url = String(message.url)
+        if url.hasPrefix("ws://") || url.hasPrefix("wss://") { url = "http" + url.dropFirst(2) }
+        var request = gf_http_request()
+        request.struct_size = UInt32(MemoryLayout<gf_http_request>.size)
+        request.flags = message.flags & GF_WEBSOCKET_ANONYMOUS == 0 ? 0 : GF_HTTP_ANONYMOUS
+        request.method = arena.text("GET")
+        request.url = arena.text(url)
+        request.headers = message.headers
+        request.header_count = message.header_count
+        request.timeout = message.timeout
+        try self.init(request, source, defaults: defaults)
+    }
+}
+
+/// Ends a socket that its plugin left open when the call completes.
+private final class WebSocketCallEnd: CallResource {
+    private let runtime: PluginRuntime
+    private let id: UInt64
+
+    init(runtime: PluginRuntime, id: UInt64) {
+        self.runtime = runtime
+        self.id = id
+    }
+
+    func endWithCall() { runtime.sockets.remove(id)?.close(code: 1001, reason: "") }
+}
