@@ -27,7 +27,7 @@ struct QueryModelTests {
     }
 
     @Test(arguments: [
-        ("loki", #"{app="x"}"#, #"{"expr":"{app=\"x\"}","queryType":"range","step":"15s"}"#),
+        ("loki", #"{app="x"}"#, #"{"expr":"{app=\"x\"}","queryType":"range","step":"15s","maxLines":1000}"#),
         ("prometheus", #"{__name__="up"}"#, #"{"expr":"{__name__=\"up\"}","range":true,"interval":"15s"}"#),
         ("testdata", "random_walk", #"{"scenarioId":"random_walk"}"#),
         ("grafana-testdata-datasource", "csv_content", #"{"scenarioId":"csv_content"}"#),

@@ -29,6 +29,8 @@ struct TimeText {
 
     /// ISO 8601 with as many digits of the second as it takes: `2025-03-01T12:00:00Z`, `2025-03-01T12:00:00.25Z`.
     var iso: String { "\(date)T\(clock)\(fractionText)Z" }
+    /// The same with nine digits, so that lines stand below each other.
+    var isoNanoseconds: String { "\(date)T\(clock).\(Self.digits(fraction, 9))Z" }
     /// `2025-03-01`.
     var date: String { "\(Self.digits(year, 4))-\(monthAndDay)" }
     /// `03-01`.

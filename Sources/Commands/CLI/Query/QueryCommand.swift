@@ -32,10 +32,15 @@ struct QueryCommand: ReportingCommand {
     @Option(help: "The distance of the points, such as 15s; what fits the range when left out.")
     var step: TimeAmount?
 
-    @Option(help: "About how many points a series may have; as many as the chart has dots, else 1000, when left out.")
+    @Option(
+        help: """
+            About how many points a series may have, or how many log lines come; as many as the chart has dots, else \
+            1000, when left out.
+            """)
     var maxDataPoints: Int?
 
-    @Option(help: "table, csv (RFC 4180), json (the frames as the API gave them) or chart.")
+    @Option(
+        help: "table (log lines one below the other), csv (RFC 4180), json (the frames as the API gave them) or chart.")
     var format = Format.table
 
     @Flag(help: "Show all rows of a long table.")
@@ -112,6 +117,7 @@ struct QueryCommand: ReportingCommand {
     }
 
     private func showTables(_ answer: QueryAnswer) throws {
+        if let lines = LogText(answer.frames) { return try showLines(lines) }
         let tables = ResultTable.tables(of: answer.frames)
         if tables.isEmpty, answer.failures.isEmpty {
             Terminal.report("notice", "no data; try a longer range with --from")
@@ -125,6 +131,16 @@ struct QueryCommand: ReportingCommand {
             if hidden > 0 {
                 Terminal.report("notice", "\(hidden) of \(table.rowCount) rows are not shown; --all shows them")
             }
+        }
+    }
+
+    private func showLines(_ lines: LogText) throws {
+        if lines.count == 0 { Terminal.report("notice", "no lines; try a longer range with --from") }
+        let limit = all ? lines.count : min(lines.count, TableText.defaultRowLimit)
+        try Terminal.write(lines.text(newest: limit))
+        if limit < lines.count {
+            let hidden = lines.count - limit
+            Terminal.report("notice", "\(hidden) older of \(lines.count) lines are not shown; --all shows them")
         }
     }
 

@@ -41,7 +41,9 @@ struct QueryModel: Sendable {
             if let step { model["interval"] = .string(step.text) }
             return model
         case "loki":
-            var model: JSONObject = ["expr": .string(expression), "queryType": "range"]
+            var model: JSONObject = [
+                "expr": .string(expression), "queryType": "range", "maxLines": .integer(Int64(maxDataPoints)),
+            ]
             if let step { model["step"] = .string(step.text) }
             return model
         case "testdata", "grafana-testdata-datasource":
