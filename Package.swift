@@ -132,7 +132,7 @@ let package = Package(
 
 // The built-in data sources as shared libraries, for `make builtin-plugins`: the same objects, linked once more.
 if Context.environment["GRAFANA_BUILTIN_PLUGINS"] != nil {
-    let names = ["mysql", "postgresql", "prometheus", "sqlite", "testdata"]
+    let names = ["loki", "mysql", "postgresql", "prometheus", "sqlite", "testdata"]
     package.targets.append(
         .executableTarget(
             name: "builtin-descriptors", dependencies: ["BuiltinDatasources", "PluginABI"],

@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 goarch=$1
 out=.build/builtin-plugins
-names="mysql postgresql prometheus sqlite testdata"
+names="loki mysql postgresql prometheus sqlite testdata"
 
 export GRAFANA_BUILTIN_PLUGINS=1
 swift=${SWIFT:-swift}

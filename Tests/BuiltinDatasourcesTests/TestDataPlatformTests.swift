@@ -17,17 +17,7 @@ struct TestDataPlatformTests {
     private func withPlatform(_ body: (PluginPlatform) async throws -> Void) async throws {
         let builtin = BuiltinPlugin(
             descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) })
-        let platform = PluginPlatform(
-            configuration: PlatformConfiguration(serverVersion: "12.4.0"), builtins: [builtin],
-            keyValues: NoKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-        await platform.load()
-        do {
-            try await body(platform)
-        } catch {
-            await platform.shutDown()
-            throw error
-        }
-        await platform.shutDown()
+        try await TestPlatform.run(builtin, body)
     }
 
     private func query(_ refID: String, _ model: JSONValue) -> DataQuery {
@@ -138,10 +128,3 @@ struct TestDataPlatformTests {
 }
 
 /// A store that is always empty.
-private struct NoKeyValues: KeyValueBackend {
-    func get(scope: String, key: String) throws -> (value: [UInt8], version: Int64)? { nil }
-    func put(scope: String, key: String, value: [UInt8], version: Int64?) throws -> Int64 { 1 }
-    func remove(scope: String, key: String) throws {}
-    func keys(scope: String, prefix: String) throws -> [String] { [] }
-    func totalBytes(scope: String) throws -> Int { 0 }
-}

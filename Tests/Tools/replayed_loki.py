@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replays the traffic that was recorded from a real Loki, strictly: what was not recorded is refused with 599.
 
-Usage: replayed_loki.py FOLDER PORT [--user NAME:PASSWORD] [--tenant NAME]
+Usage: replayed_loki.py FOLDER PORT [--user NAME:PASSWORD] [--tenant NAME] [--times ms]
 
-A request has to have the recorded method, path, parameters and encoding header. Parameters are compared as Loki reads
-them: `direction` is backward and `limit` 100 when they are missing, `60` is the step `60000ms`, and a query for lines has
-no step. Loki knows an instant query by the same rules. Without the header that asks for categories, a recorded answer for
-lines that has none is given; with it, one that has them.
+With `--times ms` the times of queries are compared by their milliseconds, which is what the API of Grafana can say.
 
-`GET /replay/refused` lists what was refused, and why. The tail is a script of its own, see Tail.
+A request has to have the recorded method, path and parameters. They are compared as Loki reads them: `direction` is
+backward and `limit` 100 when they are missing, `60` is the step `60000ms`, a query that was recorded without a step has
+none, and a metric has neither limit nor direction. Lines that were recorded with the header for categories are given to
+those who send it, and the others to those who do not.
+
+`GET /replay/refused` lists what was refused, and why; `GET /replay/connections` the parameters of all tails. What is made
+up, of recorded parts: the answer to the health check, and the tail that is cut, see Tail.
 """
 import base64
 import hashlib
@@ -25,6 +28,7 @@ import urllib.parse
 
 FLAGS = "x-loki-response-encoding-flags"
 UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+CUT = re.compile(r'\{cut="(\d+)"\}')
 QUERIES = ("/loki/api/v1/query", "/loki/api/v1/query_range")
 
 
@@ -33,24 +37,25 @@ def milliseconds(step):
     return round(float(match.group(1)) * UNITS[match.group(2) or "s"]) if match else step
 
 
-def meaning(path, parameters, is_lines):
+def meaning(path, pairs, recording):
     """The parameters as Loki reads them, sorted."""
-    pairs = list(parameters)
-    if path in QUERIES:
-        known = dict(pairs)
-        if len(known) != len(pairs):
-            return None
-        known.setdefault("direction", "backward")
-        known.setdefault("limit", "100")
-        if is_lines:
-            known.pop("step", None)
-        elif "step" in known:
-            known["step"] = str(milliseconds(known["step"]))
-        if not is_lines:
-            known.pop("limit")
-            known.pop("direction")
-        pairs = list(known.items())
-    return sorted(pairs)
+    if path not in QUERIES:
+        return sorted(pairs)
+    known = dict(pairs)
+    if len(known) != len(pairs):
+        return None
+    known.setdefault("direction", "backward")
+    known.setdefault("limit", "100")
+    if not recording.has_step:
+        known.pop("step", None)
+    elif "step" in known:
+        known["step"] = str(milliseconds(known["step"]))
+    if Handler.has_coarse_times:
+        known.update((key, known[key][:-6]) for key in ("start", "end", "time") if known.get(key, "").isdigit())
+    if recording.is_metric:
+        known.pop("limit")
+        known.pop("direction")
+    return sorted(known.items())
 
 
 class Recording:
@@ -60,32 +65,36 @@ class Recording:
         self.status, self.headers = entry["status"], entry["responseHeaders"]
         self.body = (folder / entry["file"]).read_bytes()
         self.flags = {name.lower(): value for name, value in request.get("headers", {}).items()}.get(FLAGS, "")
-        # Only an answer with lines has categories, and only a query for lines is answered without a step.
-        self.is_lines = b'"resultType":"streams"' in self.body[:100]
-        self.pairs = [tuple(pair) for pair in request["params"]]
-        self.meaning = meaning(self.path, self.pairs, self.is_lines)
+        kind = re.search(rb'"resultType":"(\w+)"', self.body[:100])
+        self.is_lines = bool(kind) and kind.group(1) == b"streams"
+        self.is_metric = bool(kind) and not self.is_lines
+        pairs = [tuple(pair) for pair in request["params"]]
+        self.has_step = "step" in dict(pairs)
+        self.meaning = meaning(self.path, pairs, self)
 
     def mismatch(self, method, path, pairs, flags):
         if (method, path) != (self.method, self.path):
             return "other endpoint"
-        if meaning(path, pairs, self.is_lines) != self.meaning:
-            return f"{self.name}: {meaning(path, pairs, self.is_lines)} is not {self.meaning}"
+        if meaning(path, pairs, self) != self.meaning:
+            return f"{self.name}: {meaning(path, pairs, self)} is not {self.meaning}"
         if self.is_lines and flags != self.flags:
             return f"{self.name}: the encoding flags are {flags!r} and not {self.flags!r}"
         return None
 
 
 class Tail:
-    """What one channel of the tail answers, by the expression of its query.
+    """What a tail gets, by the expression of its query.
 
     A recorded expression gets its recorded messages, and recorded refusals are refused. `{cut="N"}` is made of the lines
-    of the recorded session with categories: connections end without a word after N lines each, and a new one has to say
-    from when it goes on; it gets the history from then on, oldest first, as a real Loki gives it.
+    of the recorded session with categories: N more of them become known with each connection, which gets the newest of
+    them from its start on, at most its limit, oldest first and in two messages, as a real Loki gives its history. Then it
+    ends without a word, but for the last, which stays open. A range query for the same expression finds the same lines.
     """
 
     def __init__(self, sessions):
         self.sessions = sessions
         self.connections = []
+        self.known = {}
         self.lock = threading.Lock()
         session = next(one for one in sessions if one["name"] == "tail_categorized")
         self.entries = []
@@ -112,22 +121,33 @@ class Tail:
                 wanted = ",".join(header.split(": ")[1] for header in request["headers"])
                 if wanted == flags:
                     return [message["text"] for message in session["messages"]], None
-        cut = re.fullmatch(r'\{cut="(\d+)"\}', query)
+        cut = CUT.fullmatch(query)
         if not cut:
             return None, None
-        start = int(parameters.get("start", 0))
-        limit = int(parameters.get("limit", 100))
-        left = [entry for entry in self.entries if int(entry["values"][0][0]) >= start]
-        # A server gives the newest lines of the history, oldest first.
-        known = int(cut.group(1))
-        history = left[:known][-limit:]
-        text = json.dumps({"streams": history, "encodingFlags": ["categorize-labels"]})
-        return [text], None if len(left) <= known else "cut"
+        with self.lock:
+            known = self.known.get(query, 0) + int(cut.group(1))
+            self.known[query] = known
+        history = self.lines(query, int(parameters.get("start", 0)), 2**63)[-int(parameters.get("limit", 100)):]
+        half = (len(history) + 1) // 2
+        texts = [json.dumps({"streams": part, "encodingFlags": ["categorize-labels"]})
+                 for part in (history[:half], history[half:]) if part]
+        return texts, None if known >= len(self.entries) else "cut"
+
+    def lines(self, query, start, end):
+        return [entry for entry in self.entries[:self.known.get(query, 0)]
+                if start <= int(entry["values"][0][0]) < end]
+
+    def range(self, parameters):
+        """The answer to a range query, oldest first."""
+        found = self.lines(parameters["query"], int(parameters["start"]), int(parameters["end"]))
+        found = found[:int(parameters["limit"])]
+        return json.dumps({"status": "success", "data": {
+            "resultType": "streams", "encodingFlags": ["categorize-labels"], "result": found, "stats": {}}})
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    recordings, tail, refused, user, tenant = [], None, [], None, None
+    recordings, tail, refused, user, tenant, has_coarse_times = [], None, [], None, None, False
 
     def do_GET(self):
         split = urllib.parse.urlsplit(self.path)
@@ -149,6 +169,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             recorded = next(one for one in Handler.recordings if one.name == "instant_vector_fn")
             return self.answer(200, recorded.body.replace(b'"42.5"', b'"2"'), "application/json")
         flags = self.headers.get(FLAGS, "")
+        if split.path == "/loki/api/v1/query_range" and CUT.fullmatch(dict(pairs).get("query", "")):
+            if dict(pairs).get("direction") == "forward" and flags == "categorize-labels":
+                return self.answer(200, Handler.tail.range(dict(pairs)).encode(), "application/json")
         reasons = []
         for recording in Handler.recordings:
             reason = recording.mismatch("GET", split.path, pairs, flags)
@@ -228,6 +251,7 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
     Handler.user, Handler.tenant = options.get("--user"), options.get("--tenant")
+    Handler.has_coarse_times = options.get("--times") == "ms"
     entries = json.loads((folder / "index.json").read_text())["entries"]
     Handler.recordings = [Recording(entry, folder) for entry in entries if "request" in entry]
     Handler.tail = Tail(json.loads((folder / "tail.json").read_text()))

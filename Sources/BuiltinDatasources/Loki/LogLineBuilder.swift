@@ -28,11 +28,17 @@ struct LogLineBuilder: Sendable {
     /// All lines, also those that were taken.
     private(set) var lineCount = 0
 
+    /// Whether ``keys`` are collected.
+    var collectsKeys = false
+    /// One a line since the last ``takeColumns()``.
+    private(set) var keys: [LogLineKey] = []
+
     private var stream = LogLabels()
     private var streamTexts: LogLabels.Texts?
     private var line = LogLabels()
     private var time: Timestamp?
     private var hash: LineHash?
+    private var key: LogLineKey?
 
     // MARK: The stream and its lines
 
@@ -51,6 +57,7 @@ struct LogLineBuilder: Sendable {
         line.removeAll()
         time = nil
         hash = nil
+        key = nil
     }
 
     var hasTime: Bool { time != nil }
@@ -63,6 +70,11 @@ struct LogLineBuilder: Sendable {
         lines.appendUTF8(bytes)
         byteCount += bytes.count
         hash = LineHash(bytes)
+        if collectsKeys, let time {
+            var key = LogLineKey(time: time)
+            key.add(bytes)
+            self.key = key
+        }
     }
 
     mutating func addLineLabel(_ name: String, _ value: String, _ category: LogLabels.Category) throws {
@@ -83,6 +95,10 @@ struct LogLineBuilder: Sendable {
                 source: .downstream)
         }
         let texts = line.isEmpty ? streamTexts : stream.texts(with: line)
+        if collectsKeys, var key {
+            streamTexts.labels.withUnsafeBufferPointer { key.add($0) }
+            keys.append(key)
+        }
         hash.add(UInt8(ascii: "_"))
         texts.labels.withUnsafeBufferPointer { text in
             labels.appendUTF8(text)
@@ -101,6 +117,7 @@ struct LogLineBuilder: Sendable {
     /// Hands out the lines so far.
     mutating func takeColumns() -> Columns {
         byteCount = 0
+        keys.removeAll(keepingCapacity: true)
         return Columns(
             labels: labels.finish(), times: times.finish(), lines: lines.finish(), nanoseconds: nanoseconds.finish(),
             labelTypes: labelTypes.finish(), ids: ids.finish())
@@ -136,4 +153,27 @@ struct LogLineIdentities: Sendable {
         let name = "\(time.nanoseconds)_\(String(hash, radix: 16))"
         return count == 0 ? name : "\(name)_\(count)"
     }
+}
+
+/// What makes a line the same as another for Loki itself: time, text and the labels of the stream.
+struct LogLineKey: Hashable, Sendable {
+    var time: Timestamp
+    /// 64-bit FNV-1a over text and labels, each with its length in front.
+    private(set) var hash: UInt64 = 14_695_981_039_346_656_037
+
+    init(time: Timestamp) { self.time = time }
+
+    /// - Parameter hash: As ``hash`` was.
+    init(time: Timestamp, hash: UInt64) {
+        self.time = time
+        self.hash = hash
+    }
+
+    mutating func add(_ bytes: UnsafeBufferPointer<UInt8>) {
+        withUnsafeBytes(of: UInt64(bytes.count)) { for byte in $0 { add(byte) } }
+        for byte in bytes { add(byte) }
+    }
+
+    @inline(__always)
+    private mutating func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 1_099_511_628_211 }
 }

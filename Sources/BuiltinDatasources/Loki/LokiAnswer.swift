@@ -22,6 +22,8 @@ struct LokiEnvelope: Sendable, Equatable {
     /// Whether each line says which of its labels are structured metadata and which were parsed.
     var isCategorized = false
     var warnings: [String] = []
+    /// Of the live tail: lines that the server did not send because it was not read fast enough.
+    var droppedCount = 0
     /// The text of `data.stats`, an object.
     var stats: JSONText?
 }

@@ -14,8 +14,7 @@ struct LokiDataSource: QueryHandler {
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws {
         let prepared = try LokiQuery(query)
         let answer = try await send(prepared, context)
-        var reader = LokiAnswerReader(
-            frames: LokiFrames(query: prepared, usesLogsDataplane: settings.usesLogsDataplane))
+        var reader = LokiAnswerReader(frames: frames(prepared))
         var open: FrameSender?
         for try await chunk in answer.body {
             var delivery = try chunk.withBytes { try reader.consume($0) }

@@ -53,6 +53,12 @@ public struct WebSocket: Sendable {
         /// The server's words; may be empty.
         public var reason: String
 
+        /// Makes an end by hand, as in tests.
+        public init(code: Int, reason: String = "") {
+            self.code = code
+            self.reason = reason
+        }
+
         /// The server closed without a code.
         public static let noCode = 1005
         /// The connection ended without goodbye.

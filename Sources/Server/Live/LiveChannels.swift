@@ -96,6 +96,11 @@ final class LiveChannels: Service {
         }
     }
 
+    /// Failures that another run would meet again.
+    private static let finalCodes: Set<PluginError.Code> = [
+        .unsupported, .notFound, .invalid, .unauthenticated, .forbidden,
+    ]
+
     /// Runs the stream, and again when it fails or the data source changed.
     ///
     /// - Returns: Why the channel is over; nil: the plugin ended it.
@@ -109,7 +114,7 @@ final class LiveChannels: Service {
                 return nil
             } catch let error as APIError {
                 return error.message
-            } catch let error as PluginError where error.code == .unsupported || error.code == .notFound {
+            } catch let error as PluginError where Self.finalCodes.contains(error.code) {
                 return error.message
             } catch {
                 logger.debug(
