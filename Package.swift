@@ -79,9 +79,17 @@ let package = Package(
         target("Expressions", ["PluginABI"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
         target(
+            "Catalog",
+            [
+                "PluginABI", "Signing", "Storage", "CZip", "CLinux", logging, lifecycle,
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + nio),
+        target(
             "Server",
             [
-                "PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "CZlib", logging, lifecycle,
+                "PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "Catalog", "CZlib", logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -91,8 +99,9 @@ let package = Package(
         target(
             "Commands",
             [
-                "PluginABI", "Settings", "Signing", "CZip", "BuiltinDatasources", "PluginHost", "Storage", "Server",
-                logging, lifecycle, arguments, .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "PluginABI", "Settings", "Signing", "CZip", "BuiltinDatasources", "PluginHost", "Storage", "Catalog",
+                "Server", logging, lifecycle, arguments,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),
 
@@ -104,6 +113,7 @@ let package = Package(
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
         tests("SettingsTests", ["Settings"]),
+        tests("CatalogTests", ["Catalog", "Signing", "Storage", "PluginABI", "TestSupport", logging]),
         tests("SigningTests", ["Signing", "TestSupport"]),
         tests("StorageTests", ["Storage"]),
         tests("ExpressionsTests", ["Expressions", "PluginABI"]),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Catalog
 import Hummingbird
 import HummingbirdTLS
 public import Logging
@@ -30,34 +31,37 @@ public struct GrafanaServer: Service {
     /// A server with the options of the settings.
     ///
     /// - Parameters:
+    ///   - administration: Installs and removes plugins; nil: the API has no such calls.
     ///   - onServerRunning: Called once, with the port that was bound.
     /// - Throws: `SettingsError` for a value that does not fit its key.
     public init(
-        settings: Settings, stores: Stores, platform: PluginPlatform, logger: Logger,
-        onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+        settings: Settings, stores: Stores, platform: PluginPlatform, administration: PluginAdministration? = nil,
+        logger: Logger, onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
     ) throws {
         self.init(
             options: try ServerOptions(settings: settings), settings: settings, stores: stores, platform: platform,
-            logger: logger, onServerRunning: onServerRunning)
+            administration: administration, logger: logger, onServerRunning: onServerRunning)
     }
 
     /// A server with options of the caller's.
     public init(
-        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform, logger: Logger,
+        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform,
+        administration: PluginAdministration? = nil, logger: Logger,
         onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
     ) {
         self.init(
-            options: options, settings: settings, stores: stores, platform: platform, livePolicy: LivePolicy(),
-            logger: logger, onServerRunning: onServerRunning)
+            options: options, settings: settings, stores: stores, platform: platform, administration: administration,
+            livePolicy: LivePolicy(), logger: logger, onServerRunning: onServerRunning)
     }
 
     init(
-        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform, livePolicy: LivePolicy,
-        logger: Logger, onServerRunning: @escaping @Sendable (Address) async -> Void
+        options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform,
+        administration: PluginAdministration? = nil, livePolicy: LivePolicy, logger: Logger,
+        onServerRunning: @escaping @Sendable (Address) async -> Void
     ) {
         let resolver = DataSourceResolver(stores: stores, platform: platform, sql: options.sql)
         services = ServerServices(
-            options: options, settings: settings, stores: stores, platform: platform,
+            options: options, settings: settings, stores: stores, platform: platform, administration: administration,
             authenticator: Authenticator(options: options, stores: stores), resolver: resolver,
             metrics: ServerMetrics(),
             connections: ConnectionTable(), proxyClients: ProxyClients(options: options.proxy),

@@ -29,6 +29,7 @@ struct RouteTable {
         ProxyAPI(services: services).addRoutes(to: members)
         QueryAPI(services: services).addRoutes(to: members)
         PluginAPI(services: services).addRoutes(to: members)
+        PluginInstallAPI(services: services).addRoutes(to: members)
         SettingsAPI(services: services).addRoutes(to: members)
         LiveAPI(services: services).addRoutes(to: members)
         return router

@@ -4,5 +4,7 @@ import Commands
 
 @main
 struct Program {
-    static func main() async { await GrafanaCLI.main() }
+    static func main() async {
+        await GrafanaCLI.main(GlobalFlags.rearranged(Array(CommandLine.arguments.dropFirst())))
+    }
 }

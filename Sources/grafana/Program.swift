@@ -4,5 +4,7 @@ import Commands
 
 @main
 struct Program {
-    static func main() async { await GrafanaCommand.main() }
+    static func main() async {
+        await GrafanaCommand.main(GlobalFlags.rearranged(Array(CommandLine.arguments.dropFirst())))
+    }
 }

@@ -11,6 +11,7 @@ struct DocumentTests {
     /// Files that define codes, and the regular expression whose first group is one.
     @Test(arguments: [
         ("Sources/Storage/StorageError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
+        ("Sources/Catalog/CatalogError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Settings/SettingsError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Signing/SigningError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Signing/Verification/SignatureVerdict.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),

@@ -23,13 +23,15 @@ struct ImportTests {
         Target(folder: "Sources/Host", allowed: ["CPluginABI", "PluginABI", "CJansson", "CLinux"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI"]),
+        Target(folder: "Sources/Catalog", allowed: ["PluginABI", "Signing", "Storage", "CZip", "CLinux"]),
         Target(
             folder: "Sources/Server",
-            allowed: ["PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "CZlib"]),
+            allowed: ["PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "Catalog", "CZlib"]),
         Target(
             folder: "Sources/Commands",
             allowed: [
-                "CZip", "PluginABI", "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Server",
+                "CZip", "PluginABI", "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Catalog",
+                "Server",
             ]),
         Target(folder: "Sources/grafana", allowed: ["Commands"]),
         Target(folder: "Sources/grafana-cli", allowed: ["Commands"]),
@@ -39,7 +41,8 @@ struct ImportTests {
     /// Every module that this repository defines.
     static let ours: Set<String> = [
         "CPluginABI", "CJansson", "CMariaDB", "CPostgreSQL", "CRNP", "CSQLite", "CZip", "CZlib", "CLinux", "PluginABI",
-        "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Expressions", "Server", "Commands",
+        "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Expressions", "Catalog", "Server",
+        "Commands",
     ]
 
     static func imports(of path: String) throws -> [String] {

@@ -19,4 +19,14 @@ int linux_seals(int fd);
  * file description holds it. The lock ends with the descriptor, also when the process is killed. */
 int linux_try_lock(int fd);
 
+/* Exchanges what is at two paths of one file system, at once. Returns 0, or -1 and errno; EINVAL where the file system
+ * cannot do that. */
+int linux_exchange(const char *one, const char *other);
+
+/* Renames a path unless something is at the new one already. Returns 0, or -1 and errno (EEXIST). */
+int linux_rename_new(const char *from, const char *to);
+
+/* Writes what the file system of a descriptor holds back to its disk; -1 and errno on failure. */
+int linux_sync_file_system(int fd);
+
 #endif

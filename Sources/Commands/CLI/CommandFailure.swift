@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Catalog
 import PluginABI
 import Settings
 import Signing
@@ -42,6 +43,7 @@ struct CommandFailure: Error, Sendable, Equatable {
             self.init(Self.status(of: error.code), "\(error.message) [\(error.code.rawValue)]")
         case let error as SigningError:
             self.init(Self.status(of: error.code), "\(error.message) [\(error.code.rawValue)]")
+        case let error as CatalogError: self.init(Self.status(of: error.code), error.description)
         case let error as FrameError: self.init(.badData, "answer: \(error.message); report it to the plugin's author")
         case let error as JSONError: self.init(.badData, "answer: it is not JSON (\(error)); check --url")
         case is CancellationError: self.init(.interrupted, "interrupted")
@@ -57,6 +59,19 @@ struct CommandFailure: Error, Sendable, Equatable {
         case .trustStoreMalformed: .configuration
         case .trustFolderBusy: .tryAgain
         case .openPGPFailure: .fault
+        default: .badData
+        }
+    }
+
+    private static func status(of code: CatalogError.Code) -> ExitStatus {
+        switch code {
+        case .idInvalid: .usage
+        case .catalogUnreachable, .downloadFailed: .unavailable
+        case .folderFailed: .inputOutput
+        case .folderBusy: .tryAgain
+        case .corePlugin, .catalogRefused, .catalogUntrusted, .catalogExpired, .catalogRolledBack, .signatureRefused,
+            .publisherChanged, .downgradeRefused, .permissionsRefused, .versionPinned, .serverRefused:
+            .refused
         default: .badData
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import BuiltinDatasources
+import Catalog
 import Glibc
 import Logging
 import NIOCore
@@ -39,16 +40,22 @@ enum Composition {
             let platform = PluginPlatform(
                 configuration: try await platformConfiguration(settings, stores), builtins: builtins,
                 keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"))
+            let administration = try administration(settings, stores, platform)
+            try await administration.preinstallBlocking()
             await platform.load()
             let server = try GrafanaServer(
-                settings: settings, stores: stores, platform: platform, logger: Logger(label: "server")
+                settings: settings, stores: stores, platform: platform, administration: administration,
+                logger: Logger(label: "server")
             ) { address in
                 logger.info(
                     "HTTP server listens",
                     metadata: ["address": "\(Self.text(of: address))", "home": "\(settings.homePath)"])
             }
             var group = ServiceGroupConfiguration(
-                services: [.init(service: CleanUp(stores: stores)), .init(service: platform), .init(service: server)],
+                services: [
+                    .init(service: CleanUp(stores: stores)), .init(service: platform),
+                    .init(service: PluginSupply(administration: administration)), .init(service: server),
+                ],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(30)
             let services = ServiceGroup(configuration: group)
@@ -81,6 +88,16 @@ enum Composition {
             .unavailable,
             "the server cannot listen on '\(address)': \(reason); stop the program that uses it, or choose another port "
                 + "with cfg:server.http_port=3001")
+    }
+
+    private static func administration(
+        _ settings: Settings, _ stores: Stores, _ platform: PluginPlatform
+    ) throws -> PluginAdministration {
+        let folder = PluginsFolder(path: try PluginSettings(settings).folder)
+        return PluginAdministration(
+            configuration: try CatalogSettings.configuration(settings, folder: folder, origin: "api"),
+            desired: stores.desiredPlugins, link: PlatformLink(platform: platform),
+            preinstalled: try CatalogSettings.preinstall(settings), logger: Logger(label: "plugins.install"))
     }
 
     private static func openStores(_ settings: Settings) async throws -> Stores {

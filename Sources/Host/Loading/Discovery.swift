@@ -26,7 +26,8 @@ struct Discovery {
         let path = FilePath.withoutTrailingSlash(source.path)
         guard case .collection = source else { return [(path, source.pluginClass)] }
         do {
-            return try FileSystem.names(in: path).map { FilePath.join(path, $0) }.filter { entry in
+            let names = try FileSystem.names(in: path).filter { $0 != PluginSource.catalogFolder }
+            return try names.map { FilePath.join(path, $0) }.filter { entry in
                 let status = FileSystem.status(of: entry, followingSymlinks: false)
                 return status?.isFolder == true
                     || status?.isSymlink == true && FileSystem.status(of: entry)?.isFile != true

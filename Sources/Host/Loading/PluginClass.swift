@@ -20,6 +20,9 @@ public enum PluginSource: Sendable, Hashable {
     /// One plugin's folder.
     case folder(path: String, class: PluginClass)
 
+    /// The name in a collection that belongs to the catalogue: packages on their way in, and former versions.
+    public static let catalogFolder = ".catalog"
+
     /// The folder.
     public var path: String {
         switch self {

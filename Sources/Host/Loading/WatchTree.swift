@@ -81,6 +81,7 @@ struct WatchTree: Sendable {
         let path = FilePath.join(place.path, name)
         let isFolder = FileSystem.status(of: path)?.isFolder == true
         guard let owner = place.owner else {
+            guard name != PluginSource.catalogFolder else { return }
             guard isFolder || owners.contains(path) else { return }
             findings.folders.insert(path)
             if isFolder { addTree(path, owner: path) } else { owners.remove(path) }
@@ -133,7 +134,7 @@ extension WatchTree {
             return addTree(path, owner: path, source: source)
         case .collection:
             guard watch(Place(path: path, owner: nil, source: source)) else { return false }
-            for name in (try? FileSystem.names(in: path)) ?? [] {
+            for name in (try? FileSystem.names(in: path)) ?? [] where name != PluginSource.catalogFolder {
                 let entry = FilePath.join(path, name)
                 if FileSystem.status(of: entry)?.isFolder == true { addTree(entry, owner: entry) }
             }

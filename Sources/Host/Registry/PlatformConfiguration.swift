@@ -53,6 +53,9 @@ public struct BuiltinPlugin: Sendable {
         self.descriptorJSON = descriptorJSON
         self.entry = entry
     }
+
+    /// The id of its plugin.json; nil when that cannot be read.
+    public var id: String? { try? PluginDescriptor(pluginJSON: Array(descriptorJSON.utf8)).id }
 }
 
 /// What a plugin is doing.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import Catalog
 import PluginHost
 import Settings
 import Storage
@@ -10,6 +11,7 @@ struct ServerServices: Sendable {
     let settings: Settings
     let stores: Stores
     let platform: PluginPlatform
+    let administration: PluginAdministration?
     let authenticator: Authenticator
     let resolver: DataSourceResolver
     let metrics: ServerMetrics

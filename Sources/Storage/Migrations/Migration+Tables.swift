@@ -170,4 +170,19 @@ extension Migration {
             "CREATE UNIQUE INDEX uqe_kv_store_org_id_namespace_key ON kv_store (org_id, namespace, \"key\")",
         ]
     }
+
+    static let desiredPlugins = Migration(id: "0007-desired-plugins") { dialect in
+        [
+            """
+            CREATE TABLE desired_plugin (
+                plugin_id \(dialect.name190) NOT NULL PRIMARY KEY,
+                present \(dialect.boolean) NOT NULL,
+                version \(dialect.text) NOT NULL,
+                entry \(dialect.text) NOT NULL,
+                revision \(dialect.integer) NOT NULL,
+                updated \(dialect.integer) NOT NULL
+            )
+            """
+        ]
+    }
 }

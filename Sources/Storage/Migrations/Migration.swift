@@ -13,6 +13,6 @@ struct Migration: Sendable {
 extension Migration {
     /// All steps, in their order.
     static let all: [Migration] = [
-        .organisationsAndUsers, .sessions, .dataKeys, .dataSources, .pluginSettings, .keyValues,
+        .organisationsAndUsers, .sessions, .dataKeys, .dataSources, .pluginSettings, .keyValues, .desiredPlugins,
     ]
 }

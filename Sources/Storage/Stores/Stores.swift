@@ -20,6 +20,8 @@ public struct Stores: Sendable {
     public let pluginSettings: PluginSettingStore
     /// Values that plugins and the server keep by key.
     public let keyValues: KeyValueStore
+    /// The plugins that all servers of the database should have.
+    public let desiredPlugins: DesiredPluginStore
 
     /// Creates the stores over an open database.
     public init(
@@ -35,6 +37,7 @@ public struct Stores: Sendable {
         dataSources = DataSourceStore(database: database, secrets: secrets, clock: clock)
         pluginSettings = PluginSettingStore(database: database, secrets: secrets, clock: clock)
         keyValues = KeyValueStore(database: database, clock: clock)
+        desiredPlugins = DesiredPluginStore(database: database, clock: clock)
     }
 
     /// Opens the database, migrates it, checks that the secret key fits, and makes sure of the organisation with id 1.

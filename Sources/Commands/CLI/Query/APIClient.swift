@@ -65,13 +65,52 @@ struct APIClient: Sendable {
         return try await send(request)
     }
 
-    private func send(_ request: HTTPClientRequest) async throws -> Answer {
+    /// Posts JSON to a call that may tell its progress: each line of JSON is handed over as it comes.
+    ///
+    /// - Returns: The answer without a body when lines came, else the whole answer.
+    func post(
+        _ path: String, _ body: JSONValue, line: @escaping @Sendable (JSONValue) throws -> Void
+    ) async throws -> Answer {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/json")
+        request.headers.add(name: "Accept", value: Self.lines)
+        request.body = .bytes(ByteBuffer(string: body.encoded()))
+        return try await send(request, line: line)
+    }
+
+    private static let lines = "application/x-ndjson"
+
+    private static func read(
+        _ body: HTTPClientResponse.Body, line: @Sendable (JSONValue) throws -> Void
+    ) async throws {
+        var rest: [UInt8] = []
+        for try await part in body {
+            rest += part.readableBytesView
+            while let end = rest.firstIndex(of: 0x0A) {
+                if let value = try? JSONValue(parsing: rest[..<end]) { try line(value) }
+                rest.removeSubrange(...end)
+            }
+        }
+    }
+
+    private func send(
+        _ request: HTTPClientRequest, line: (@Sendable (JSONValue) throws -> Void)? = nil
+    ) async throws -> Answer {
         var request = request
-        request.headers.add(name: "Accept", value: "application/json")
+        if line == nil { request.headers.add(name: "Accept", value: "application/json") }
         request.headers.add(name: "User-Agent", value: "grafana-cli/\(ServerOptions.announcedVersion)")
         if let authorization { request.headers.add(name: "Authorization", value: authorization) }
         do {
-            let response = try await http.execute(request, timeout: .milliseconds(timeout.milliseconds))
+            // Work that tells its progress may take as long as it likes.
+            let response =
+                line == nil
+                ? try await http.execute(request, timeout: .milliseconds(timeout.milliseconds))
+                : try await http.execute(request, deadline: .distantFuture)
+            if let line, response.headers.first(name: "Content-Type") == Self.lines {
+                try await Self.read(response.body, line: line)
+                return Answer(status: Int(response.status.code), body: [])
+            }
             let body = try await response.body.collect(upTo: Self.largestBody)
             return Answer(status: Int(response.status.code), body: Array(buffer: body))
         } catch is NIOTooManyBytesError {
@@ -82,6 +121,8 @@ struct APIClient: Sendable {
                 .tryAgain, "'\(url)': no answer within \(timeout.text); try again, or give more time with --timeout")
         } catch is CancellationError {
             throw CancellationError()
+        } catch let failure as CommandFailure {
+            throw failure
         } catch {
             throw CommandFailure(
                 .unavailable, "'\(url)': no server answers (\(error)); start the server, or correct --url")

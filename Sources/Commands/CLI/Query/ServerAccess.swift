@@ -9,6 +9,17 @@ struct ServerAccess: ParsableArguments {
     @Option(help: "The server's address.")
     var url = "http://localhost:3000"
 
+    @OptionGroup var credentials: ServerCredentials
+
+    @Option(help: "How long to wait for an answer, such as 30s.")
+    var timeout = TimeAmount.thirtySeconds
+
+    /// The header `Authorization`; see ``ServerCredentials/authorization()``.
+    func authorization() throws -> String? { try credentials.authorization() }
+}
+
+/// Who asks a server.
+struct ServerCredentials: ParsableArguments {
     @Option(help: "The user; the password comes from GRAFANA_PASSWORD or is asked for.")
     var user: String?
 
@@ -17,9 +28,6 @@ struct ServerAccess: ParsableArguments {
 
     @Option(help: "A token of a service account. Other users of this machine can see it here: prefer GRAFANA_TOKEN.")
     var token: String?
-
-    @Option(help: "How long to wait for an answer, such as 30s.")
-    var timeout = TimeAmount.thirtySeconds
 
     func validate() throws {
         if user != nil, token != nil { throw ValidationError("Give either --user or --token.") }

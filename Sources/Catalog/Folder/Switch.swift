@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import CLinux
+import Glibc
+import PluginABI
+
+/// Puts a plugin's new folder into the place of the old one, by one rename that no loader can see half done.
+///
+/// A journal is written first. After a kill at any point ``recover(_:)`` finishes the switch if the rename has happened,
+/// and forgets it otherwise: the new folder is known by its inode.
+struct Switch {
+    /// What a journal says; nil for `new`: the plugin goes.
+    private struct Journal {
+        var id: String
+        var target: String
+        /// The inode that the target has when the rename has happened; nil when the target goes.
+        var inode: UInt64?
+        /// Where the new folder was, and the old one is after an exchange.
+        var staged: String
+        var new: LockedPlugin?
+        var old: LockedPlugin?
+
+        init(id: String, target: String, inode: UInt64?, staged: String, new: LockedPlugin?, old: LockedPlugin?) {
+            self.id = id
+            self.target = target
+            self.inode = inode
+            self.staged = staged
+            self.new = new
+            self.old = old
+        }
+
+        init?(_ bytes: [UInt8]) {
+            guard let json = try? JSONValue(parsing: bytes), let id = json["id"]?.string,
+                let target = json["target"]?.string, let staged = json["staged"]?.string
+            else { return nil }
+            self.id = id
+            self.target = target
+            self.staged = staged
+            inode = json["inode"]?.string.flatMap { UInt64($0) }
+            new = json["new"].flatMap { LockedPlugin(id: id, json: $0) }
+            old = json["old"].flatMap { LockedPlugin(id: id, json: $0) }
+        }
+
+        var bytes: [UInt8] {
+            var object: JSONObject = [
+                "id": .string(id), "target": .string(target), "staged": .string(staged),
+            ]
+            if let inode { object["inode"] = .string(String(inode)) }
+            if let new { object["new"] = new.json }
+            if let old { object["old"] = old.json }
+            return Array(JSONValue.object(object).encoded().utf8)
+        }
+    }
+
+    let folder: PluginsFolder
+
+    /// Puts a staged folder in place; what was there is kept for ``rollBack(_:to:)``.
+    ///
+    /// - Parameter staged: On the same file system, complete and checked.
+    func install(_ staged: String, as new: LockedPlugin, replacing old: LockedPlugin?) throws {
+        try perform(
+            Journal(
+                id: new.id, target: "\(folder.path)/\(new.folder)", inode: FileTree.inode(of: staged), staged: staged,
+                new: new, old: old))
+    }
+
+    /// Puts the kept version back; the present one is kept instead.
+    func rollBack(from present: LockedPlugin, to kept: LockedPlugin) throws {
+        let staged = folder.keptTree(kept.id)
+        try perform(
+            Journal(
+                id: kept.id, target: "\(folder.path)/\(kept.folder)", inode: FileTree.inode(of: staged), staged: staged,
+                new: kept, old: present))
+    }
+
+    /// Takes a plugin away, its kept version too.
+    ///
+    /// - Parameter staged: A path for the folder on its way out, on the same file system.
+    func remove(id: String, target: String, staged: String) throws {
+        try perform(Journal(id: id, target: target, inode: nil, staged: staged, new: nil, old: nil))
+    }
+
+    private func perform(_ journal: Journal) throws {
+        // What the rename makes visible has to be on the disk before it.
+        let root = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard root >= 0 else { throw CatalogError.system("open", folder.path, errno) }
+        defer { close(root) }
+        guard linux_sync_file_system(root) == 0 else { throw CatalogError.system("write", folder.path, errno) }
+        try FileTree.replace(folder.journal, with: journal.bytes, temporary: folder.journal + ".new")
+        do {
+            try Self.rename(journal)
+        } catch {
+            unlink(folder.journal)
+            throw error
+        }
+        try Self.finish(journal, folder)
+    }
+
+    private static func rename(_ journal: Journal) throws {
+        guard journal.inode != nil else {
+            guard Glibc.rename(journal.target, journal.staged) == 0 else {
+                throw CatalogError.system("remove", journal.target, errno)
+            }
+            return
+        }
+        let hasOld = FileTree.kind(of: journal.target) != nil
+        let result =
+            hasOld
+            ? linux_exchange(journal.staged, journal.target) : linux_rename_new(journal.staged, journal.target)
+        guard result == 0 else {
+            let cannot = errno == EINVAL || errno == ENOSYS
+            throw cannot ? unable(journal) : CatalogError.system("put in place", journal.target, errno)
+        }
+    }
+
+    private static func unable(_ journal: Journal) -> CatalogError {
+        CatalogError(
+            .folderFailed,
+            "'\(journal.target)': its file system cannot exchange two folders at once; put the plugins folder on a local one "
+                + "such as ext4, xfs, btrfs or tmpfs")
+    }
+
+    /// What is left to do once the rename has happened; may be done again after a kill in it.
+    private static func finish(_ journal: Journal, _ folder: PluginsFolder) throws {
+        let id = journal.id
+        if journal.new == nil {
+            try FileTree.remove(folder.kept(id))
+            try FileTree.remove(journal.staged)
+        } else if journal.old != nil, FileTree.kind(of: journal.staged) == .folder {
+            if journal.staged != folder.keptTree(id) {
+                try FileTree.remove(folder.kept(id))
+                try FileTree.makeFolder("\(folder.workspace)/kept")
+                try FileTree.makeFolder(folder.kept(id))
+                guard Glibc.rename(journal.staged, folder.keptTree(id)) == 0 else {
+                    throw CatalogError.system("keep", journal.staged, errno)
+                }
+            }
+        }
+        if let old = journal.old, FileTree.kind(of: folder.keptTree(id)) == .folder {
+            let entry = Array(JSONText.indented(old.json).utf8)
+            try FileTree.replace(folder.keptEntry(id), with: entry, temporary: folder.keptEntry(id) + ".new")
+        }
+        var lock = try PluginLockFile(of: folder)
+        lock.plugins[id] = journal.new
+        if let new = journal.new { lock.publishers[id] = new.publisher.pin }
+        try lock.save(to: folder)
+        unlink(folder.journal)
+    }
+
+    /// Finishes or forgets what a killed process left.
+    static func recover(_ folder: PluginsFolder) throws {
+        guard let bytes = try FileTree.read(folder.journal) else { return }
+        // A journal is replaced as a whole: one that cannot be read is not ours to act on.
+        guard let journal = Journal(bytes) else {
+            throw CatalogError(
+                .folderFailed, "'\(folder.journal)': it is damaged; look at the plugins beside it, then remove it")
+        }
+        let present = FileTree.inode(of: journal.target)
+        let hasHappened = journal.inode == nil ? present == nil : present == journal.inode
+        if hasHappened { try finish(journal, folder) } else { unlink(folder.journal) }
+    }
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Logging
+import PluginABI
+public import Storage
+
+/// The running server, as the administration of its plugins needs it.
+public protocol PluginRuntimeLink: Sendable {
+    /// Loads what is in a plugin's folder now.
+    ///
+    /// - Throws: ``CatalogError`` `.serverRefused` with the server's own words when it does not run.
+    func pickUp(_ plugin: InstalledPlugin) async throws
+    /// Looks at all folders again, after something was undone or removed.
+    func lookAgain() async
+    /// Whether a plugin runs that is not in the plugins folder.
+    func isElsewhere(_ id: String) -> Bool
+}
+
+/// Installs and removes the plugins of a running server, one change at a time, and lets all servers that share its database
+/// converge to the same plugins.
+public struct PluginAdministration: Sendable {
+    let configuration: CatalogConfiguration
+    let desired: DesiredPluginStore
+    let link: any PluginRuntimeLink
+    let preinstalled: PreinstallList
+    let logger: Logger
+    private let turn = OneAtATime()
+
+    /// - Parameter desired: What all servers of the database should have.
+    public init(
+        configuration: CatalogConfiguration, desired: DesiredPluginStore, link: any PluginRuntimeLink,
+        preinstalled: PreinstallList, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.desired = desired
+        self.link = link
+        self.preinstalled = preinstalled
+        self.logger = logger
+    }
+
+    /// Installs a plugin here, and has the other servers follow.
+    ///
+    /// - Parameter version: Nil for the newest.
+    /// - Throws: ``CatalogError``; nothing has changed then.
+    public func install(
+        _ id: String, version: String?, event: @escaping @Sendable (InstallEvent) -> Void
+    ) async throws -> InstallOutcome {
+        if let entry = preinstalled[id], entry.isPinned {
+            throw CatalogError(
+                .versionPinned, "plugin '\(id)': [plugins] preinstall pins its version",
+                remedy: "change the setting and start the server again")
+        }
+        return try await turn.take {
+            let outcome = try await put(.plugin(id: id, version: version), InstallOptions(), event: event)
+            for plugin in outcome.plugins { try await remember(plugin.entry) }
+            return outcome
+        }
+    }
+
+    /// Removes a plugin here, and has the other servers follow.
+    ///
+    /// - Throws: ``CatalogError``: `.corePlugin`, `.versionPinned` for a preinstalled one, `.notInstalled`,
+    ///   `.serverRefused` for one outside of the plugins folder.
+    public func uninstall(_ id: String) async throws {
+        guard !configuration.coreIDs.contains(id) else {
+            throw CatalogError(.corePlugin, "Cannot uninstall a Core plugin")
+        }
+        guard preinstalled[id] == nil else {
+            throw CatalogError(
+                .versionPinned, "plugin '\(id)': [plugins] preinstall has it",
+                remedy: "take it out of the setting and start the server again")
+        }
+        try await turn.take {
+            guard try configuration.folder.installed(id) != nil else {
+                if link.isElsewhere(id) {
+                    throw CatalogError(
+                        .serverRefused, "plugin '\(id)': it is not in the plugins folder, so it is not removed here")
+                }
+                throw CatalogError(.notInstalled, "Plugin not installed")
+            }
+            let entry = try PluginLockFile(of: configuration.folder).plugins[id]
+            _ = try PluginChanges(folder: configuration.folder).remove(id, claim: FolderClaim(configuration.folder))
+            await link.lookAgain()
+            let revision = try await desired.set(id, isPresent: false, version: entry?.version ?? "", entry: "")
+            try note(id, revision)
+        }
+    }
+
+    private func remember(_ entry: LockedPlugin) async throws {
+        let revision = try await desired.set(
+            entry.id, isPresent: true, version: entry.version, entry: entry.json.encoded())
+        try note(entry.id, revision)
+    }
+
+    private func note(_ id: String, _ revision: Int64) throws {
+        var applied = try AppliedRevisions(folder: configuration.folder)
+        try applied.note(id, revision)
+    }
+
+    /// Puts a plugin in place and lets the server load it.
+    ///
+    /// - Parameter loads: False before the server has loaded anything.
+    private func put(
+        _ subject: InstallSubject, _ options: InstallOptions, loads: Bool = true,
+        event: @escaping @Sendable (InstallEvent) -> Void = { _ in }
+    ) async throws -> InstallOutcome {
+        let claim = try FolderClaim(configuration.folder)
+        // An administrator asks for it, through the API or the settings: the permissions are part of what is asked for.
+        let observer = InstallObserver(
+            event: event, approve: { _ in true }, confirm: { if loads { try await link.pickUp($0) } })
+        do {
+            return try await CatalogSession.with(configuration) { session in
+                try await session.installer.install(subject, options: options, claim: claim, observer: observer)
+            }
+        } catch {
+            // What was undone is loaded again.
+            if loads { await link.lookAgain() }
+            throw error
+        }
+    }
+
+    // MARK: Convergence
+
+    /// Brings this server to what the database says; what fails is logged and tried again the next time.
+    ///
+    /// Each change in the database is carried out once on each server, so that what an operator does to one server's folder
+    /// afterwards stays. A plugin that should be there and is missing comes back.
+    public func converge() async throws {
+        let rows = try await desired.list()
+        guard !rows.isEmpty else { return }
+        try await turn.take {
+            var applied = try AppliedRevisions(folder: configuration.folder)
+            for row in rows {
+                let isNew = applied.revisions[row.pluginID] != row.revision
+                let present = try configuration.folder.installed(row.pluginID)
+                do {
+                    if row.isPresent, present == nil || (isNew && present?.facts.version != row.version) {
+                        try await follow(row)
+                    } else if !row.isPresent, isNew, present != nil {
+                        _ = try PluginChanges(folder: configuration.folder).remove(
+                            row.pluginID, claim: FolderClaim(configuration.folder))
+                        await link.lookAgain()
+                        logger.info(
+                            "Plugin removed as on the other servers", metadata: ["plugin.id": "\(row.pluginID)"])
+                    }
+                    if isNew { try applied.note(row.pluginID, row.revision) }
+                } catch let error as CatalogError {
+                    logger.warning(
+                        "Plugin differs from the other servers",
+                        metadata: [
+                            "plugin.id": "\(row.pluginID)", "code": "\(error.code.rawValue)", "reason": "\(error)",
+                        ])
+                }
+            }
+        }
+    }
+
+    private func follow(_ row: DesiredPlugin) async throws {
+        guard let json = try? JSONText.parsed(row.entry), let entry = LockedPlugin(id: row.pluginID, json: json) else {
+            throw CatalogError(
+                .lockFileInvalid,
+                "plugin '\(row.pluginID)': what the database says about it is damaged; install it again")
+        }
+        var options = InstallOptions()
+        // The decision was made where it was installed first, with its guards.
+        (options.allowsDowngrade, options.allowsNewPublisher) = (true, true)
+        _ = try await put(.locked(entry), options)
+        logger.info(
+            "Plugin installed as on the other servers",
+            metadata: ["plugin.id": "\(entry.id)", "plugin.version": "\(entry.version)"])
+    }
+
+    // MARK: Preinstall
+
+    /// Installs what the settings want before the server serves.
+    ///
+    /// - Throws: ``CatalogError`` for the first that fails.
+    public func preinstallBlocking() async throws {
+        for plugin in preinstalled.blocking { try await preinstall(plugin, loads: false) }
+    }
+
+    /// Installs what the settings want while the server serves; what fails is logged.
+    public func preinstallInBackground() async {
+        for plugin in preinstalled.inBackground {
+            do {
+                try await preinstall(plugin, loads: true)
+            } catch {
+                logger.error(
+                    "Failed to install plugin", metadata: ["plugin.id": "\(plugin.id)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    private func preinstall(_ plugin: PreinstalledPlugin, loads: Bool) async throws {
+        let present = try configuration.folder.installed(plugin.id)
+        if configuration.coreIDs.contains(plugin.id)
+            || present.map({ plugin.isPinned && $0.facts.version == plugin.version }) == true
+        {
+            return
+        }
+        if present != nil, !plugin.isPinned, !preinstalled.updates { return }
+        if present != nil, plugin.version == nil, plugin.url != nil { return }
+        logger.info(
+            "Installing plugin",
+            metadata: ["plugin.id": "\(plugin.id)", "plugin.version": "\(plugin.version ?? "newest")"])
+        var allowed = InstallOptions()
+        allowed.allowsDowngrade = plugin.isPinned
+        let options = allowed
+        let subject: InstallSubject = plugin.url.map { .package($0) } ?? .plugin(id: plugin.id, version: plugin.version)
+        do {
+            _ = try await turn.take { try await put(subject, options, loads: loads) }
+        } catch let error as CatalogError where error.code == .alreadyInstalled {
+            return
+        } catch let error as CatalogError where present != nil && !plugin.isPinned {
+            // An update that fails does not take the plugin away.
+            logger.warning("Plugin not updated", metadata: ["plugin.id": "\(plugin.id)", "reason": "\(error)"])
+        }
+    }
+}
+
+/// Lets one task at a time change plugins.
+private actor OneAtATime {
+    private var isTaken = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func take<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
+        if isTaken {
+            await withCheckedContinuation { waiting.append($0) }
+        } else {
+            isTaken = true
+        }
+        defer { if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() } }
+        return try await body()
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Catalog
+
+/// `grafana-cli plugins remove`.
+struct RemoveCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Removes a plugin and its kept version.", aliases: ["uninstall"])
+
+    @Argument(help: ArgumentHelp("The plugin.", valueName: "id"))
+    var id: String?
+
+    @OptionGroup(title: "Plugins") var options: PluginOptions
+    @OptionGroup(title: "A running server") var server: PluginServerOptions
+
+    func validate() throws {
+        if id == nil { throw ValidationError("missing plugin parameter") }
+    }
+
+    func perform() async throws {
+        let id = id ?? ""
+        let terminal = Terminal.output(wantsColor: !options.noColor)
+        if let url = server.url {
+            return try await PluginServer.with(server, url: url, timeout: options.timeout) { server in
+                try await server.remove(id)
+                try Terminal.write(ResultLine.good("Removed \(id)", terminal))
+            }
+        }
+        let place = try PluginWorkplace(options)
+        let plugin = try PluginChanges(folder: place.folder).remove(id, claim: FolderClaim(place.folder))
+        try Terminal.write(ResultLine.good("Removed \(id) v\(plugin.facts.version)", terminal))
+        RestartNotice.show()
+    }
+}
+
+/// `grafana-cli plugins pin`.
+struct PinCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pin", abstract: "Lets updates leave a plugin at its version.")
+
+    @Argument(help: ArgumentHelp("The plugin.", valueName: "id"))
+    var id: String
+
+    @OptionGroup(title: "Plugins") var options: PluginOptions
+
+    func perform() async throws {
+        let place = try PluginWorkplace(options)
+        let entry = try PluginChanges(folder: place.folder).setPinned(true, id, claim: FolderClaim(place.folder))
+        try Terminal.write(ResultLine.good("\(id) stays at \(entry.version)", place.terminal))
+    }
+}
+
+/// `grafana-cli plugins unpin`.
+struct UnpinCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unpin", abstract: "Lets updates change a pinned plugin again.")
+
+    @Argument(help: ArgumentHelp("The plugin.", valueName: "id"))
+    var id: String
+
+    @OptionGroup(title: "Plugins") var options: PluginOptions
+
+    func perform() async throws {
+        let place = try PluginWorkplace(options)
+        _ = try PluginChanges(folder: place.folder).setPinned(false, id, claim: FolderClaim(place.folder))
+        try Terminal.write(ResultLine.good("\(id) is updated with the others again", place.terminal))
+    }
+}
+
+/// `grafana-cli plugins rollback`.
+struct RollbackCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback",
+        abstract: "Puts the version back that was there before, at once and without a network.",
+        discussion: "The present version is kept instead: a second rollback undoes the first.")
+
+    @Argument(help: ArgumentHelp("The plugin.", valueName: "id"))
+    var id: String
+
+    @OptionGroup(title: "Plugins") var options: PluginOptions
+
+    func perform() async throws {
+        let place = try PluginWorkplace(options)
+        let change = try PluginChanges(folder: place.folder).rollBack(id, claim: FolderClaim(place.folder))
+        try Terminal.write(
+            ResultLine.good("\(id) is \(change.to.version) again; \(change.from) is kept", place.terminal))
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import Catalog
+import PluginHost
+import Server
+import Settings
+
+/// What the plugin commands work with, made from their options and the server's settings.
+struct PluginWorkplace {
+    let options: PluginOptions
+    let folder: PluginsFolder
+    let configuration: CatalogConfiguration
+
+    init(_ options: PluginOptions) throws {
+        let settings = try options.settings()
+        self.options = options
+        folder = options.folder(settings)
+        var configuration = try CatalogSettings.configuration(settings, folder: folder, origin: "cli")
+        if !options.catalog.isEmpty {
+            configuration.catalogs = options.catalog
+            configuration.grafanaBase = options.repo
+        } else if let repo = options.repo ?? PluginOptions.variable("GF_PLUGIN_REPO") {
+            configuration.catalogs = []
+            configuration.grafanaBase = repo
+        }
+        configuration.verifiesTLS = configuration.verifiesTLS && !options.insecure
+        configuration.patience = .milliseconds(options.timeout.milliseconds)
+        configuration.trust.allowsUnsigned = configuration.trust.allowsUnsigned || options.allowUnsigned
+        if let trust = options.trust ?? PluginOptions.variable("GRAFANA_TRUST") { configuration.trust.store = trust }
+        self.configuration = configuration
+    }
+
+    /// Runs work with the catalogues.
+    func with<Value>(_ work: (CatalogSession) async throws -> Value) async throws -> Value {
+        try await CatalogSession.with(configuration, work)
+    }
+
+    /// Colours and marks for results.
+    var terminal: Terminal { Terminal.output(wantsColor: !options.noColor) }
+}
+
+/// A line of a result with Grafana's mark before it.
+enum ResultLine {
+    static func good(_ text: String, _ terminal: Terminal) -> String {
+        terminal.usesColor ? "\u{1b}[32m✔\u{1b}[0m \(TerminalText.line(text))\n" : "✔ \(TerminalText.line(text))\n"
+    }
+}
+
+/// What Grafana's program says after each change.
+enum RestartNotice {
+    static let text =
+        "Please restart Grafana after installing or removing plugins. Refer to Grafana documentation for instructions if "
+        + "necessary."
+
+    /// On standard error, with what is true of this server.
+    static func show() {
+        Terminal.writeError("\n\(text)\nA running server of this project sees the change by itself.\n")
+    }
+}

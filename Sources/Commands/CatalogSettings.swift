@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import Catalog
+import Glibc
+import PluginHost
+import Server
+import Settings
+
+/// What the settings say about catalogues, for the server and for the commands.
+enum CatalogSettings {
+    /// The catalogue of Grafana itself.
+    static let grafanaBase = "https://grafana.com/api/plugins"
+
+    /// - Parameters:
+    ///   - settings: Nil for a plugins folder without a server's settings.
+    ///   - origin: `cli` or `api`.
+    /// - Throws: ``SettingsError`` for a value that does not fit its key.
+    static func configuration(
+        _ settings: Settings?, folder: PluginsFolder, origin: String
+    ) throws -> CatalogConfiguration {
+        let target = InstallTarget(serverVersion: ServerOptions.announcedVersion)
+        var configuration = CatalogConfiguration(folder: folder, target: target)
+        configuration.origin = origin
+        configuration.coreIDs = Set(Composition.builtins.compactMap(\.id))
+        configuration.grafanaBase = grafanaBase
+        guard let settings else { return configuration }
+        let plugins = try PluginSettings(settings)
+        let api = settings.string("grafana_com", "api_url")
+        configuration.grafanaBase = api.isEmpty ? nil : api + (api.hasSuffix("/") ? "plugins" : "/plugins")
+        configuration.catalogs = settings.list("plugins", "catalogs")
+        let token = settings.string("plugins", "install_token")
+        configuration.token = token.isEmpty ? nil : token
+        configuration.verifiesTLS = try !settings.bool("plugins", "app_tls_skip_verify_insecure")
+        configuration.coreIDs.subtract(plugins.loading.coreIDsAsExternal)
+        configuration.trust.allowsUnsigned = plugins.loading.isDevelopment
+        configuration.trust.unsignedIDs = plugins.loading.unsignedIDs
+        let trust = "\(settings.homePath)/conf/trust"
+        configuration.trust.store = access(trust, F_OK) == 0 ? trust : nil
+        configuration.trust.rootURL = settings.string("server", "root_url")
+        return configuration
+    }
+
+    /// The plugins that the settings and `GF_INSTALL_PLUGINS` want at the start.
+    ///
+    /// - Throws: ``SettingsError`` for an entry that names no plugin.
+    static func preinstall(_ settings: Settings) throws -> PreinstallList {
+        var list = PreinstallList()
+        guard try !settings.bool("plugins", "preinstall_disabled") else { return list }
+        list.updates = try settings.bool("plugins", "preinstall_auto_update")
+        let listed = try settings.list("plugins", "preinstall").map {
+            try plugin(PreinstalledPlugin($0), "[plugins] preinstall", $0)
+        }
+        let isAsync = try settings.bool("plugins", "preinstall_async")
+        list.blocking = try settings.list("plugins", "preinstall_sync").map {
+            try plugin(PreinstalledPlugin($0), "[plugins] preinstall_sync", $0)
+        }
+        if isAsync { list.inBackground = listed } else { list.blocking += listed }
+        for entry in (Terminal.variable("GF_INSTALL_PLUGINS") ?? "").split(separator: ",") {
+            list.blocking.append(try plugin(PreinstalledPlugin(variable: entry), "GF_INSTALL_PLUGINS", String(entry)))
+        }
+        return list
+    }
+
+    private static func plugin(
+        _ plugin: PreinstalledPlugin?, _ place: String, _ text: String
+    ) throws -> PreinstalledPlugin {
+        guard let plugin else {
+            throw SettingsError(.badValue, "\(place): '\(text)' is no plugin; write id, id@version or id@version@url")
+        }
+        return plugin
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import PluginABI
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+extension ProgramSuite {
+    /// Installations that are cut off: the plugins folder has the old or the new version, whole, and no rubbish.
+    struct InterruptionTests {
+        /// A folder with version 1.0.0, and a catalogue with 1.1.0 whose download has a fault.
+        private static func update(
+            fault: String, _ body: (Workplace, CLI, CatalogueServer, [String: Data]) async throws -> Void
+        ) async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            let server = try await CatalogueServer.start(place)
+            defer { server.server.end() }
+            try await Package().zip(place.folder.appending(path: "old.zip"))
+            _ = try await cli.plugins(["install", place.path("old.zip")])
+            let facts: JSONObject = fault.isEmpty ? [:] : ["fault": .string(fault)]
+            try await server.publish([(Package(version: "1.1.0", ballast: 300_000), facts)])
+            let before = try place.tree()
+            try #require(!before.isEmpty)
+            try await body(place, cli, server, before)
+        }
+
+        private static func expectOld(_ place: Workplace, _ before: [String: Data]) throws {
+            #expect(try place.tree() == before)
+            // The next command that changes something clears up what a killed one left.
+            try place.clearUp()
+            #expect(try place.tree() == before)
+            #expect(try place.rubbish().isEmpty)
+            #expect(
+                try PluginLockFile(of: PluginsFolder(path: place.plugins.path)).plugins["acme-sine-panel"]?.version
+                    == "1.0.0")
+        }
+
+        @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, 130), (SIGKILL, 137)])
+        func aSignalDuringADownloadLeavesTheOldVersion(_ signal: Int32, _ status: Int32) async throws {
+            try await Self.update(fault: "stall:100000") { place, cli, server, before in
+                let words = [
+                    "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir", place.plugins.path,
+                ]
+                let (program, _, _) = try cli.start(words)
+                try await server.waitForStall()
+                program.signal(signal)
+
+                #expect(try await program.exitStatus() == status)
+                if signal != SIGKILL { #expect(try place.rubbish().isEmpty) }
+                try Self.expectOld(place, before)
+            }
+        }
+
+        @Test(arguments: [
+            ("close:100000", Int32(69), "download-failed"), ("corrupt", 65, "checksum-mismatch"),
+            ("status:503", 69, "download-failed"), ("status:401", 77, "catalog-refused"),
+            ("status:404", 69, "download-failed"),
+        ])
+        func aDownloadThatFailsLeavesTheOldVersion(_ fault: String, _ status: Int32, _ code: String) async throws {
+            try await Self.update(fault: fault) { place, cli, server, before in
+                let outcome = try await cli.plugins(["update", "acme-sine-panel", "--repo", server.repo])
+
+                #expect(outcome.status == status, "\(outcome.errors)")
+                #expect(outcome.errors.contains("[\(code)]"))
+                #expect(outcome.output.isEmpty)
+                try Self.expectOld(place, before)
+            }
+        }
+
+        @Test(arguments: ["close-once:100000", "corrupt-once", "no-range"])
+        func aFaultThatPassesIsSurvived(_ fault: String) async throws {
+            try await Self.update(fault: fault) { place, cli, server, _ in
+                let outcome = try await cli.plugins(["update", "acme-sine-panel", "--repo", server.repo])
+
+                #expect(outcome.status == 0, "\(outcome.errors)")
+                #expect(try place.version() == "1.1.0")
+                #expect(try place.rubbish().isEmpty)
+                let downloads = try await server.requests().filter {
+                    $0["path"]?.string?.hasSuffix("/download") == true
+                }
+                if fault.hasPrefix("close") {
+                    #expect(downloads.count == 2)
+                    #expect(downloads.last?["headers"]?["range"]?.string == "bytes=100000-")
+                    #expect(downloads.last?["headers"]?["grafana-retrycount"]?.string == "1")
+                }
+            }
+        }
+
+        @Test func aFileThatCannotBeWrittenLeavesTheOldVersion() async throws {
+            try await Self.update(fault: "") { place, cli, server, before in
+                // 100 blocks of 1 KiB: the archive does not fit. Without the trap the program is killed instead.
+                for (trap, status) in [("trap '' XFSZ; ", Int32(74)), ("", 128 + SIGXFSZ)] {
+                    let words = [
+                        "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir",
+                        place.plugins.path,
+                    ]
+                    let (program, _, _) = try cli.start(words, before: "\(trap)ulimit -c 0; ulimit -f 100;")
+
+                    #expect(try await program.exitStatus() == status)
+                    try Self.expectOld(place, before)
+                }
+            }
+        }
+
+        @Test(.enabled(if: getuid() == 0, "a small file system needs root"))
+        func aFullDiskLeavesTheOldVersion() async throws {
+            try await Self.update(fault: "") { place, cli, server, before in
+                let words = [
+                    "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir", place.plugins.path,
+                ]
+                let script = """
+                    mount -t tmpfs -o size=400k none '\(place.plugins.path)' && cp -a '\(place.path("copy"))'/. '\(place.plugins.path)' || exit 99
+                    "$@"; code=$?
+                    rm -rf '\(place.path("after"))'; cp -a '\(place.plugins.path)' '\(place.path("after"))'; exit $code
+                    """
+                try FileManager.default.copyItem(atPath: place.plugins.path, toPath: place.path("copy"))
+                let log = place.folder.appending(path: "mount.log")
+                let program = try LeashedProgram(
+                    "unshare",
+                    ["-m", "--propagation", "private", "bash", "-c", script, "bash", try CLI.program()] + words,
+                    environment: ["GRAFANA_TRUST": place.trust.path], log: log)
+                let status = try await program.exitStatus()
+                // A container may forbid mounts.
+                guard status != 99, status != 1 else { return }
+
+                #expect(status == 74, "\(program.output)")
+                #expect(program.output.contains("No space left on device"))
+                let after = try PluginsFolder(path: place.path("after")).installed("acme-sine-panel")
+                #expect(after?.facts.version == "1.0.0")
+                #expect(!FileManager.default.fileExists(atPath: place.path("after/.catalog/staging")))
+                try Self.expectOld(place, before)
+            }
+        }
+
+        /// Every call that changes a folder is the last one once.
+        @Test func aKillAtAnyPointLeavesTheOldOrTheNewVersion() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            let shim = place.path("kill_at.so")
+            let source = Workplace.repository.appending(path: "Tests/Catalog/kill_at.c").path
+            let built = try await Tool.run("cc", ["-shared", "-fPIC", "-O1", source, "-o", shim, "-ldl"])
+            try #require(built.status == 0, "\(built.output)")
+            try await Package().zip(place.folder.appending(path: "old.zip"))
+            try await Package(version: "1.1.0").zip(place.folder.appending(path: "new.zip"))
+            var trees: [String: [String: Data]] = [:]
+            for (name, version) in [("old", "1.0.0"), ("new", "1.1.0")] {
+                _ = try await cli.plugins(["install", place.path("\(name).zip")])
+                trees[version] = try place.tree()
+            }
+            // Without a kept version, so that all points of the first update are met.
+            try FileManager.default.removeItem(at: place.plugins)
+            _ = try await cli.plugins(["install", place.path("old.zip")])
+            let origin = place.folder.appending(path: "origin")
+            try FileManager.default.moveItem(at: place.plugins, to: origin)
+            var reached: Set<String> = []
+            for point in 1...200 {
+                try? FileManager.default.removeItem(at: place.plugins)
+                try FileManager.default.copyItem(at: origin, to: place.plugins)
+                let outcome = try await cli.plugins(
+                    ["install", place.path("new.zip")], environment: ["LD_PRELOAD": shim, "KILL_AT": "\(point)"])
+                if outcome.status == 0 { break }
+                try #require(outcome.status == 137, "\(point): \(outcome.errors)")
+                let version = try #require(try place.version(), "\(point)")
+                #expect(try place.tree() == trees[version], "killed at \(point)")
+                try place.clearUp()
+                #expect(try place.tree() == trees[version], "killed at \(point)")
+                #expect(try place.rubbish().isEmpty, "killed at \(point)")
+                let lock = try PluginLockFile(of: PluginsFolder(path: place.plugins.path))
+                #expect(lock.plugins["acme-sine-panel"]?.version == version, "killed at \(point)")
+                reached.insert(version)
+            }
+            #expect(reached == ["1.0.0", "1.1.0"])
+        }
+
+        @Test func twoAtOnceDoNotDamageEachOther() async throws {
+            try await Self.update(fault: "stall:100000") { place, cli, server, before in
+                let words = [
+                    "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir", place.plugins.path,
+                ]
+                let (first, _, _) = try cli.start(words)
+                try await server.waitForStall()
+
+                let second = try await cli.plugins(["remove", "acme-sine-panel"])
+
+                #expect(second.status == 75)
+                #expect(second.errors.contains("(pid \(first.pid))"), "\(second.errors)")
+                #expect(second.errors.contains("[folder-busy]"))
+                first.signal(SIGTERM)
+                #expect(try await first.exitStatus() == 130)
+                try Self.expectOld(place, before)
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import PluginABI
+import TestSupport
+import Testing
+
+@testable import Catalog
+
+extension ProgramSuite {
+    /// The commands on a plugins folder, with archives and folders.
+    struct PluginProgramTests {
+        @Test func aPluginLivesFromInstallToRemove() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try await Package().zip(place.folder.appending(path: "old.zip"))
+            try await Package(version: "1.1.0").zip(place.folder.appending(path: "new.zip"))
+
+            let empty = try await cli.plugins(["ls"])
+            let installed = try await cli.plugins(["install", place.path("old.zip")])
+            let again = try await cli.plugins(["install", place.path("old.zip")])
+            let updated = try await cli.plugins(["install", place.path("new.zip")])
+            let listed = try await cli.plugins(["ls"])
+            let back = try await cli.plugins(["rollback", "acme-sine-panel"])
+            let versionBack = try place.version()
+            let forth = try await cli.plugins(["rollback", "acme-sine-panel"])
+            let verified = try await cli.plugins(["verify"])
+            let healthy = try await cli.plugins(["doctor"])
+            let removed = try await cli.plugins(["uninstall", "acme-sine-panel"])
+
+            #expect(empty.output == "no installed plugins found\n")
+            #expect(installed.status == 0, "\(installed.errors)")
+            #expect(
+                installed.output
+                    == "✔ Downloaded and extracted acme-sine-panel v1.0.0 zip successfully to \(place.plugins.path)/acme-sine-panel\n"
+            )
+            #expect(installed.errors.contains("Please restart Grafana after installing or removing plugins."))
+            #expect(again.status == 0)
+            #expect(again.output == "Plugin acme-sine-panel v1.0.0 already installed.\n")
+            #expect(updated.status == 0)
+            #expect(listed.output == "installed plugins:\nacme-sine-panel @ 1.1.0\n")
+            #expect(back.status == 0)
+            #expect(versionBack == "1.0.0")
+            #expect(forth.output.contains("acme-sine-panel is 1.1.0 again; 1.0.0 is kept"))
+            #expect(verified.status == 0, "\(verified.output)")
+            #expect(healthy.status == 0, "\(healthy.output)")
+            #expect(removed.status == 0)
+            #expect(try place.tree().isEmpty)
+            #expect(try place.rubbish().isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: place.plugins.path + "/.catalog/kept").isEmpty)
+        }
+
+        @Test func grafanasFlagsWorkBeforeAndAfterTheCommand() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try await Package().zip(place.folder.appending(path: "a.zip"))
+
+            let before = try await cli.run(
+                [
+                    "--pluginsDir", place.plugins.path, "--pluginUrl", place.path("a.zip"), "plugins", "install",
+                    "acme-sine-panel",
+                ])
+            let variables = try await cli.run(["plugins", "ls"], environment: ["GF_PLUGIN_DIR": place.plugins.path])
+
+            #expect(before.status == 0, "\(before.errors)")
+            #expect(variables.output.contains("acme-sine-panel @ 1.0.0"))
+        }
+
+        @Test func aFolderIsInstalledAsAnArchiveIs() async throws {
+            let place = try Workplace()
+            try Package().write(to: place.folder.appending(path: "source"))
+            let outcome = try await CLI(place: place).plugins(["install", place.path("source"), "--json"])
+
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            #expect(outcome.json["schemaVersion"] == 1)
+            let plugin = outcome.json["plugins"]?[0]
+            #expect(plugin?["source"]?["kind"] == "folder")
+            #expect(plugin?["signature"]?["fingerprint"]?.string == (try Publisher.acme.fingerprint))
+            #expect(try place.version() == "1.0.0")
+        }
+
+        @Test func nothingHappensInADryRun() async throws {
+            let place = try Workplace()
+            try Package().write(to: place.folder.appending(path: "source"))
+            let outcome = try await CLI(place: place).plugins(["install", place.path("source"), "--dry-run"])
+
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("Would put acme-sine-panel v1.0.0 into"))
+            #expect(try place.tree().isEmpty)
+            #expect(try place.rubbish().isEmpty)
+        }
+
+        @Test func whoSignedDecides() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Package(publisher: nil).write(to: place.folder.appending(path: "unsigned"))
+            try Package(publisher: .other).write(to: place.folder.appending(path: "other"))
+            try Package().write(to: place.folder.appending(path: "modified"))
+            try Data("evil()".utf8).write(to: place.folder.appending(path: "modified/module.js"))
+
+            for name in ["unsigned", "other", "modified"] {
+                let outcome = try await cli.plugins(["install", place.path(name)])
+                #expect(outcome.status == 77, "\(name): \(outcome.errors)")
+                #expect(outcome.errors.contains("[signature-refused]"))
+                #expect(try place.tree().isEmpty)
+            }
+            #expect(try await cli.plugins(["install", place.path("unsigned"), "--allow-unsigned"]).status == 0)
+            for name in ["other", "modified"] {
+                #expect(
+                    try await cli.plugins(["install", place.path(name), "--allow-unsigned", "--force"]).status == 77)
+            }
+        }
+
+        @Test func anotherPublisherAndAnOlderVersionAreRefused() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Publisher.other.trust(in: place.trust)
+            try Package(version: "1.1.0").write(to: place.folder.appending(path: "first"))
+            try Package(version: "1.2.0", publisher: .other).write(to: place.folder.appending(path: "other"))
+            try Package(version: "1.2.0", publisher: nil).write(to: place.folder.appending(path: "unsigned"))
+            try Package(version: "1.0.0").write(to: place.folder.appending(path: "older"))
+            _ = try await cli.plugins(["install", place.path("first")])
+
+            let other = try await cli.plugins(["install", place.path("other")])
+            let unsigned = try await cli.plugins(["install", place.path("unsigned"), "--allow-unsigned"])
+            let older = try await cli.plugins(["install", place.path("older")])
+            // The pin outlives the plugin.
+            _ = try await cli.plugins(["remove", "acme-sine-panel"])
+            let anew = try await cli.plugins(["install", place.path("other")])
+            let accepted = try await cli.plugins(["install", place.path("other"), "--accept-publisher"])
+            let down = try await cli.plugins([
+                "install", place.path("older"), "--accept-publisher", "--allow-downgrade",
+            ])
+
+            for outcome in [other, unsigned, anew] {
+                #expect(outcome.status == 77)
+                #expect(outcome.errors.contains("[publisher-changed]"), "\(outcome.errors)")
+            }
+            #expect(older.status == 77)
+            #expect(older.errors.contains("[downgrade-refused]"))
+            #expect(accepted.status == 0, "\(accepted.errors)")
+            #expect(down.status == 0, "\(down.errors)")
+        }
+
+        @Test func morePermissionsNeedAYes() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Package(permissions: ["hosts": ["a.example"]]).write(to: place.folder.appending(path: "first"))
+            try Package(version: "1.1.0", permissions: ["hosts": ["a.example"]]).write(
+                to: place.folder.appending(path: "same"))
+            try Package(version: "1.2.0", permissions: ["hosts": ["a.example", "b.example"]])
+                .write(to: place.folder.appending(path: "more"))
+
+            let first = try await cli.plugins(["install", place.path("first")])
+            let granted = try await cli.plugins(["install", place.path("first"), "--yes"])
+            let same = try await cli.plugins(["install", place.path("same")])
+            let more = try await cli.plugins(["install", place.path("more")])
+
+            #expect(first.status == 77)
+            #expect(first.errors.contains("  hosts: a.example\n"))
+            #expect(granted.status == 0)
+            #expect(same.status == 0, "\(same.errors)")
+            #expect(more.status == 77)
+            #expect(more.errors.contains("asks for more than before:\n  hosts: b.example\n"))
+            #expect(try place.version() == "1.1.0")
+        }
+
+        @Test func aPinnedPluginStays() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Package().write(to: place.folder.appending(path: "old"))
+            try Package(version: "1.1.0").write(to: place.folder.appending(path: "new"))
+            _ = try await cli.plugins(["install", place.path("old")])
+
+            #expect(try await cli.plugins(["pin", "acme-sine-panel"]).status == 0)
+            let pinned = try await cli.plugins(["install", place.path("new")])
+            #expect(try await cli.plugins(["unpin", "acme-sine-panel"]).status == 0)
+            let free = try await cli.plugins(["install", place.path("new")])
+
+            #expect(pinned.status == 77)
+            #expect(pinned.errors.contains("[version-pinned]"))
+            #expect(free.status == 0)
+        }
+
+        @Test func changedFilesAreFound() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Package(publisher: nil).write(to: place.folder.appending(path: "source"))
+            _ = try await cli.plugins(["install", place.path("source"), "--allow-unsigned"])
+            try Data("evil()".utf8).write(to: place.plugins.appending(path: "acme-sine-panel/module.js"))
+
+            let verified = try await cli.plugins(["verify", "--allow-unsigned", "--json"])
+
+            #expect(verified.status == 77)
+            #expect(verified.json["plugins"]?[0]?["fact"] == "its files are not those that were installed")
+        }
+
+        @Test func theLockFileBringsTheSameElsewhere() async throws {
+            let place = try Workplace()
+            let elsewhere = try Workplace()
+            try await Package().zip(place.folder.appending(path: "a.zip"))
+            _ = try await CLI(place: place).plugins(["install", place.path("a.zip")])
+            let lock = "\(place.plugins.path)/plugins.lock.json"
+
+            let same = try await CLI(place: elsewhere).plugins(["install", "--lock-file", lock])
+            let tree = try elsewhere.tree()
+            _ = try await CLI(place: elsewhere).plugins(["remove", "acme-sine-panel"])
+            try await Package(ballast: 10).zip(place.folder.appending(path: "a.zip"))
+            let other = try await CLI(place: elsewhere).plugins(["install", "--lock-file", lock])
+
+            #expect(same.status == 0, "\(same.errors)")
+            #expect(tree == (try place.tree()))
+            #expect(other.status == 65)
+            #expect(other.errors.contains("[checksum-mismatch]"))
+            #expect(try elsewhere.tree().isEmpty)
+        }
+
+        @Test(arguments: [
+            (["install"], Int32(64), "please specify plugin to install"),
+            (["install", "a", "b", "c"], 64, "install only supports 2 arguments: plugin and version"),
+            (["list-versions"], 64, "please specify plugin to list versions for"),
+            (["remove"], 64, "missing plugin parameter"), (["install", "a b"], 64, "[id-invalid]"),
+            (["remove", "acme-none-panel"], 65, "plugin does not exist"),
+            (["rollback", "acme-none-panel"], 65, "plugin does not exist"),
+            (["install", "./none.zip"], 74, "[folder-failed]"),
+            (["install", "acme-none-panel", "--repo", "http://127.0.0.1:1/api/plugins"], 69, "[catalog-unreachable]"),
+            (["install", "prometheus"], 77, "Cannot install or change a Core plugin"),
+        ])
+        func whatCannotBeHasItsCode(_ words: [String], _ status: Int32, _ text: String) async throws {
+            let outcome = try await CLI(place: Workplace()).plugins(words)
+
+            #expect(outcome.status == status)
+            #expect(outcome.errors.contains(text), "\(outcome.errors)")
+            #expect(outcome.output.isEmpty)
+        }
+    }
+}
