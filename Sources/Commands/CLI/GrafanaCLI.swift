@@ -15,7 +15,9 @@ public struct GrafanaCLI: AsyncParsableCommand {
             77 refused, 78 configuration, 130 interrupted.
             """,
         version: BuildVersion.line,
-        subcommands: [QueryCommand.self, PluginsCommand.self, DoctorCommand.self, AdminCommand.self],
+        subcommands: [
+            QueryCommand.self, PluginsCommand.self, CatalogCommand.self, DoctorCommand.self, AdminCommand.self,
+        ],
         aliases: ["cli"])
 
     /// A command that has not read its arguments yet.

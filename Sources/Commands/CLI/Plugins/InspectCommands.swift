@@ -4,7 +4,7 @@ import Catalog
 import PluginABI
 
 /// `grafana-cli plugins verify`.
-struct VerifyCommand: ReportingCommand {
+struct VerifyPluginsCommand: ReportingCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
         abstract:

@@ -13,6 +13,7 @@ struct PluginsCommand: AsyncParsableCommand {
         subcommands: [
             InstallCommand.self, UpdateCommand.self, UpdateAllCommand.self, RemoveCommand.self, ListCommand.self,
             ListRemoteCommand.self, ListVersionsCommand.self, SearchCommand.self, InfoCommand.self,
-            VerifyCommand.self, PinCommand.self, UnpinCommand.self, RollbackCommand.self, PluginsDoctorCommand.self,
+            VerifyPluginsCommand.self, PinCommand.self, UnpinCommand.self, RollbackCommand.self,
+            PluginsDoctorCommand.self,
         ])
 }
