@@ -37,7 +37,7 @@ extension ProgramSuite {
                     == "1.0.0")
         }
 
-        @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, 130), (SIGKILL, 137)])
+        @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, 130), (SIGKILL, 137)] as [(Int32, Int32)])
         func aSignalDuringADownloadLeavesTheOldVersion(_ signal: Int32, _ status: Int32) async throws {
             try await Self.update(fault: "stall:100000") { place, cli, server, before in
                 let words = [
@@ -57,7 +57,7 @@ extension ProgramSuite {
             ("close:100000", Int32(69), "download-failed"), ("corrupt", 65, "checksum-mismatch"),
             ("status:503", 69, "download-failed"), ("status:401", 77, "catalog-refused"),
             ("status:404", 69, "download-failed"),
-        ])
+        ] as [(String, Int32, String)])
         func aDownloadThatFailsLeavesTheOldVersion(_ fault: String, _ status: Int32, _ code: String) async throws {
             try await Self.update(fault: fault) { place, cli, server, before in
                 let outcome = try await cli.plugins(["update", "acme-sine-panel", "--repo", server.repo])
