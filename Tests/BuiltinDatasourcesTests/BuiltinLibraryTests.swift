@@ -22,6 +22,7 @@ struct BuiltinLibraryTests {
             "grafana-testdata-datasource",
             BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON) { testdata_entry($0) }
         ),
+        ("loki", BuiltinPlugin(descriptorJSON: LokiPlugin.descriptorJSON) { loki_entry($0) }),
         ("prometheus", BuiltinPlugin(descriptorJSON: PrometheusPlugin.descriptorJSON) { prometheus_entry($0) }),
         ("grafana-postgresql-datasource", PostgreSQLSourceTests.plugin), ("mysql", MySQLSourceTests.plugin),
         ("frser-sqlite-datasource", SQLSource.sqlite),

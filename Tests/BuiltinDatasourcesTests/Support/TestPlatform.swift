@@ -11,7 +11,7 @@ enum TestPlatform {
     ) async throws -> Result {
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(serverVersion: "12.4.0"), builtins: [builtin],
-            keyValues: NoKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            keyValues: EmptyKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         await platform.load()
         do {
             let result = try await body(platform)
@@ -49,12 +49,4 @@ struct CallResult: Sendable {
             if isEnough(self) { return }
         }
     }
-}
-
-struct NoKeyValues: KeyValueBackend {
-    func get(scope: String, key: String) throws -> (value: [UInt8], version: Int64)? { nil }
-    func put(scope: String, key: String, value: [UInt8], version: Int64?) throws -> Int64 { 1 }
-    func remove(scope: String, key: String) throws {}
-    func keys(scope: String, prefix: String) throws -> [String] { [] }
-    func totalBytes(scope: String) throws -> Int { 0 }
 }
