@@ -157,8 +157,7 @@ if Context.environment["GRAFANA_BUILTIN_PLUGINS"] != nil {
                     // The library brings its own copy of Swift along and shows the host one symbol.
                     .unsafeFlags([
                         "-static-stdlib", "-Xlinker",
-                        "--version-script=\(Context.packageDirectory)/Libraries/exports.map", "-Xlinker",
-                        "--gc-sections",
+                        "--version-script=\(Context.packageDirectory)/Libraries/exports.map",
                     ])
                 ]))
     }

@@ -8,6 +8,7 @@ export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
 frames="ArrowFile FrameJSON JSONText"
+sql="SQLText SQLArray SQLTime"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
 
@@ -34,6 +35,21 @@ build_signing() {
         Fuzz/Signing/*.swift
 }
 
+# The sources import PluginABI, which is a module and an object of its own here.
+# shellcheck disable=SC2046
+build_sql() {
+    swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -module-name PluginABI -emit-module \
+        -emit-module-path "$made/PluginABI.swiftmodule" -c -o "$made/PluginABI.o" -I include -suppress-warnings \
+        -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
+        -enable-upcoming-feature ExistentialAny $(find Sources/PluginABI -name '*.swift' | sort)
+    sources=Sources/BuiltinDatasources
+    build BuiltinDatasources fuzz-sql -I "$made" "$made/PluginABI.o" $sources/Common/IntervalArithmetic.swift \
+        $sources/SQL/SQLText.swift $sources/SQL/SQLQuery.swift $sources/SQL/SQLMacros.swift $sources/SQL/SQLLexer.swift \
+        $sources/SQL/SQLBytes.swift $sources/SQL/SQLTextColumn.swift $sources/SQL/DateTimeText.swift \
+        $sources/SQL/SQLFailure.swift $sources/PostgreSQL/PostgreSQLMacros.swift \
+        $sources/PostgreSQL/PostgreSQLType.swift $sources/MySQL/MySQLMacros.swift Fuzz/SQL/*.swift
+}
+
 # The first inputs of a fuzzer, from the fixtures.
 seed() {
     corpus=$made/$1-corpus
@@ -42,6 +58,11 @@ seed() {
     case $1 in
         ArrowFile) find $fixtures/frames $fixtures/sdk -name '*.arrow' -exec cp {} "$corpus/" \; ;;
         FrameJSON | JSONText) find $fixtures/frames $fixtures/sdk -name '*.json' -exec cp {} "$corpus/" \; ;;
+        # shellcheck disable=SC2016
+        SQLText) printf 'select $__timeGroup(t, \0475m\047, NULL), 1 from t where $__timeFilter(t) -- x\n; $a$ ; $a$' \
+            >"$corpus/query" ;;
+        SQLArray) printf '[0:1]={{1,NULL},{"a\\"b",t}}' >"$corpus/array" ;;
+        SQLTime) printf '2026-11-28 01:02:03.456789+05:30' >"$corpus/time" ;;
         SignedText) find $fixtures/signatures -name MANIFEST.txt -exec cp --backup=numbered {} "$corpus/" \; ;;
         Signature)
             find $fixtures/signatures -name MANIFEST.txt | while read -r file; do
@@ -60,12 +81,14 @@ seed() {
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $signing
+[ $# -gt 0 ] || set -- $frames $sql $signing
 for name in "$@"; do
-    case " $signing " in *" $name "*) program=fuzz-signing ;; *) program=fuzz ;; esac
+    program=fuzz
+    case " $signing " in *" $name "*) program=fuzz-signing ;; esac
+    case " $sql " in *" $name "*) program=fuzz-sql ;; esac
     case " $built " in
         *" $program "*) ;;
-        *) if [ $program = fuzz ]; then build_frames; else build_signing; fi; built="$built $program" ;;
+        *) case $program in fuzz) build_frames ;; fuzz-sql) build_sql ;; *) build_signing ;; esac; built="$built $program" ;;
     esac
     seed "$name"
     echo "fuzz: $name for $seconds s"

@@ -71,6 +71,8 @@ final class PostgreSQLConnection: SQLConnection {
         defer {
             for (key, value) in texts {
                 free(key)
+                // One of them is the password.
+                if let value { memset(value, 0, strlen(value)) }
                 free(value)
             }
         }

@@ -105,6 +105,13 @@ enum PostgreSQLArray {
             return true
         }
 
+        private static func isNumber(_ text: [UInt8]) -> Bool {
+            guard let first = text.first, first == UInt8(ascii: "-") || (0x30...0x39).contains(first) else {
+                return false
+            }
+            return (try? JSONSlices.value(at: [], in: text)) != nil
+        }
+
         private mutating func write(_ text: [UInt8], isQuoted: Bool) {
             let string = String(decoding: text, as: UTF8.self)
             if !isQuoted, string.uppercased() == "NULL" {
@@ -115,7 +122,7 @@ enum PostgreSQLArray {
             case .bool: output += (string == "t" ? "true" : "false").utf8
             case .json: output += text
             // NaN and infinities are no numbers of JSON.
-            case .number where string.utf8.allSatisfy({ (0x2B...0x39).contains($0) || $0 | 0x20 == 0x65 }):
+            case .number where Self.isNumber(text):
                 output += text
             case .number, .text: output += JSONValue.string(string).encoded().utf8
             }

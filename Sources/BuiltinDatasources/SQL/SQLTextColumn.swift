@@ -39,42 +39,45 @@ final class SQLParsedColumn<Element: ColumnElement>: SQLTextColumn {
     }
 }
 
-/// A column of texts; `transform` makes the text that is shown, nil keeps the bytes.
+/// A column of texts.
 final class SQLStringColumn: SQLTextColumn {
     private var builder = ColumnBuilder<String>(isNullable: true)
-    private let isBinary: Bool
 
-    /// - Parameter isBinary: The bytes are no text: they are written in hexadecimal.
-    init(isBinary: Bool = false) { self.isBinary = isBinary }
-
-    func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-        if isBinary {
-            SQLBytes.hexadecimal(bytes).withUnsafeBufferPointer { builder.appendUTF8($0) }
-        } else {
-            SQLBytes.append(bytes, to: &builder)
-        }
-    }
+    func append(_ bytes: UnsafeBufferPointer<UInt8>) { SQLBytes.append(bytes, to: &builder) }
 
     func appendNull() { builder.appendNull() }
     func finish() -> Column { builder.finish() }
     func takeLost() -> Int { 0 }
 }
 
-/// A column of JSON; `convert` makes JSON of what came, nil keeps the bytes.
+/// A column of JSON.
+///
+/// What is not JSON is null: the text goes into the answer byte for byte, and servers are not all friends.
 final class SQLJSONColumn: SQLTextColumn {
     private var builder = ColumnBuilder<JSONText>(isNullable: true)
     private let convert: ((UnsafeBufferPointer<UInt8>) -> [UInt8]?)?
     private var lost = 0
 
+    /// - Parameter convert: Makes JSON of what comes; nil takes the bytes as they are.
     init(_ convert: ((UnsafeBufferPointer<UInt8>) -> [UInt8]?)? = nil) { self.convert = convert }
 
     func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-        guard let convert else { return builder.appendUTF8(bytes) }
-        guard let json = convert(bytes) else {
-            lost += 1
-            return builder.appendNull()
+        if let convert {
+            guard let json = convert(bytes) else { return lose() }
+            json.withUnsafeBufferPointer { appendChecked($0) }
+        } else {
+            appendChecked(bytes)
         }
-        json.withUnsafeBufferPointer { builder.appendUTF8($0) }
+    }
+
+    private func appendChecked(_ json: UnsafeBufferPointer<UInt8>) {
+        guard (try? JSONSlices.value(at: [], in: json)) != nil else { return lose() }
+        builder.appendUTF8(json)
+    }
+
+    private func lose() {
+        lost += 1
+        builder.appendNull()
     }
 
     func appendNull() { builder.appendNull() }

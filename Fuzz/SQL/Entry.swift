@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// What the fuzzers of SQL are called in the variable FUZZ_TARGET.
+private let target: @Sendable ([UInt8]) -> Void = {
+    switch getenv("FUZZ_TARGET").map({ String(cString: $0) }) {
+    case "SQLText": fuzzSQLText
+    case "SQLArray": fuzzSQLArray
+    case "SQLTime": fuzzSQLTime
+    default: fatalError("set FUZZ_TARGET to SQLText, SQLArray or SQLTime")
+    }
+}()
+
+/// The entry that libFuzzer calls for each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    target(Array(UnsafeBufferPointer(start: bytes, count: count)))
+    return 0
+}
