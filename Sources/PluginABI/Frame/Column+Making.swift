@@ -84,21 +84,6 @@ extension Column {
             nullCount: validity?.nullCount ?? 0)
     }
 
-    /// The bytes of values, offsets and validity that belong to the rows.
-    package var byteCount: Int {
-        let bits = validity == nil ? 0 : (count + 7) / 8
-        guard type.isText else { return bits + (type == .bool ? (count + 7) / 8 : count * type.byteWidth) }
-        return bits + (count + 1) * 4 + textByteCount
-    }
-
-    /// The bytes of all texts of a text column.
-    private var textByteCount: Int {
-        guard count > 0, let offsets = offsets?.pointer else { return 0 }
-        let first = offsets.load(fromByteOffset: offset * 4, as: Int32.self)
-        let last = offsets.load(fromByteOffset: (offset + count) * 4, as: Int32.self)
-        return max(0, Int(last) - Int(first))
-    }
-
     /// Whether both are the same rows of the same memory, or have equal values without nulls.
     ///
     /// - Precondition: Both are of one type of fixed width.
