@@ -185,4 +185,26 @@ extension Migration {
             """
         ]
     }
+
+    static let pluginTrust = Migration(id: "0008-plugin-trust") { dialect in
+        [
+            """
+            CREATE TABLE plugin_trust_key (
+                fingerprint \(dialect.name190) NOT NULL PRIMARY KEY,
+                content \(dialect.text) NOT NULL,
+                created \(dialect.integer) NOT NULL,
+                updated \(dialect.integer) NOT NULL
+            )
+            """,
+            """
+            CREATE TABLE plugin_trust_state (
+                id \(dialect.integer) NOT NULL PRIMARY KEY,
+                revision \(dialect.integer) NOT NULL,
+                revocation_serial \(dialect.integer),
+                revocations \(dialect.text) NOT NULL,
+                updated \(dialect.integer) NOT NULL
+            )
+            """,
+        ]
+    }
 }

@@ -14,5 +14,6 @@ extension Migration {
     /// All steps, in their order.
     static let all: [Migration] = [
         .organisationsAndUsers, .sessions, .dataKeys, .dataSources, .pluginSettings, .keyValues, .desiredPlugins,
+        .pluginTrust,
     ]
 }

@@ -22,6 +22,8 @@ public struct Stores: Sendable {
     public let keyValues: KeyValueStore
     /// The plugins that all servers of the database should have.
     public let desiredPlugins: DesiredPluginStore
+    /// Who may sign plugins.
+    public let pluginTrust: PluginTrustStore
 
     /// Creates the stores over an open database.
     public init(
@@ -38,6 +40,7 @@ public struct Stores: Sendable {
         pluginSettings = PluginSettingStore(database: database, secrets: secrets, clock: clock)
         keyValues = KeyValueStore(database: database, clock: clock)
         desiredPlugins = DesiredPluginStore(database: database, clock: clock)
+        pluginTrust = PluginTrustStore(database: database, clock: clock)
     }
 
     /// Opens the database, migrates it, checks that the secret key fits, and makes sure of the organisation with id 1.
