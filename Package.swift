@@ -71,7 +71,7 @@ let package = Package(
         target(
             "PluginHost", path: "Sources/Host",
             [
-                "CPluginABI", "PluginABI", "CJansson", "CLinux", logging, lifecycle,
+                "CPluginABI", "PluginABI", "CJansson", "CLinux", "Signing", logging, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
@@ -89,7 +89,8 @@ let package = Package(
         target(
             "Server",
             [
-                "PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "Catalog", "CZlib", logging, lifecycle,
+                "PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CZlib", logging,
+                lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -119,14 +120,17 @@ let package = Package(
         tests("ExpressionsTests", ["Expressions", "PluginABI"]),
         tests(
             "PluginHostTests",
-            ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "TestSupport", logging] + nio),
+            ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "Signing", "TestSupport", logging] + nio
+                + crypto),
         tests(
             "BuiltinDatasourcesTests",
             ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),
         tests(
             "ServerTests",
             [
-                "Server", "Settings", "Storage", "Expressions", "PluginHost", "PluginABI", "BuiltinDatasources",
+                "Server", "Settings", "Signing", "Storage", "Expressions", "PluginHost", "PluginABI",
+                "BuiltinDatasources",
+                "TestSupport",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         tests(
@@ -135,7 +139,7 @@ let package = Package(
         tests("EndToEndTests", ["PluginABI", "TestSupport"]),
 
         // Runs programs for the tests, and talks to them.
-        target("TestSupport", path: "Tests/TestSupport", []),
+        target("TestSupport", path: "Tests/TestSupport", ["Signing"]),
     ],
     cxxLanguageStandard: .cxx17
 )
@@ -168,7 +172,8 @@ if Context.environment["GRAFANA_BENCHMARKS"] != nil {
     package.targets += [
         .target(name: "CBench", path: "Benchmarks/CBench"),
         .executableTarget(
-            name: "bench", dependencies: ["CBench", "PluginABI", "PluginHost", logging], path: "Benchmarks/bench",
+            name: "bench", dependencies: ["CBench", "PluginABI", "PluginHost", "Signing", logging],
+            path: "Benchmarks/bench",
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "bench-bare-http",

@@ -168,6 +168,10 @@ def inside(folder, library, table):
     table.row(f"— frame → Arrow ({got['arrow.bytes'] / 1e6:.1f} MB)", ms(got["arrow.nanoseconds"] / 1e6),
               ms(got["arrow-copy.nanoseconds"] / 1e6) + " memcpy of the bytes",
               got["arrow.nanoseconds"] / got["arrow-copy.nanoseconds"], "", None)
+    table.row(f"load 50 signed plugins ({got['signed-start.bytes'] / 1e6:.0f} MB of files)",
+              ms(got["signed-start.nanoseconds"] / 1e6),
+              ms(got["unsigned-start.nanoseconds"] / 1e6) + " the same without signatures",
+              got["signed-start.nanoseconds"] / got["unsigned-start.nanoseconds"], "", None)
 
 
 def prometheus(folder, _, table):

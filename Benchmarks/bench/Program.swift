@@ -28,6 +28,7 @@ enum Program {
         try await CallBench(platform: platform, library: arguments[2]).run()
         try await FrameBench(platform: platform).run()
         await platform.shutDown()
+        try await SignatureBench(folder: arguments[1] + "/../signature").run()
     }
 }
 

@@ -32,36 +32,41 @@ public struct GrafanaServer: Service {
     ///
     /// - Parameters:
     ///   - administration: Installs and removes plugins; nil: the API has no such calls.
+    ///   - trust: Who may sign plugins, as the platform's verifier has it; nil for Grafana's own key and the database.
     ///   - onServerRunning: Called once, with the port that was bound.
     /// - Throws: `SettingsError` for a value that does not fit its key.
     public init(
         settings: Settings, stores: Stores, platform: PluginPlatform, administration: PluginAdministration? = nil,
-        logger: Logger, onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
+        trust: ServerTrust? = nil, logger: Logger,
+        onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
     ) throws {
         self.init(
             options: try ServerOptions(settings: settings), settings: settings, stores: stores, platform: platform,
-            administration: administration, logger: logger, onServerRunning: onServerRunning)
+            administration: administration, trust: trust, logger: logger, onServerRunning: onServerRunning)
     }
 
     /// A server with options of the caller's.
     public init(
         options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform,
-        administration: PluginAdministration? = nil, logger: Logger,
+        administration: PluginAdministration? = nil, trust: ServerTrust? = nil, logger: Logger,
         onServerRunning: @escaping @Sendable (Address) async -> Void = { _ in }
     ) {
         self.init(
             options: options, settings: settings, stores: stores, platform: platform, administration: administration,
+            trust: trust,
             livePolicy: LivePolicy(), logger: logger, onServerRunning: onServerRunning)
     }
 
     init(
         options: ServerOptions, settings: Settings, stores: Stores, platform: PluginPlatform,
-        administration: PluginAdministration? = nil, livePolicy: LivePolicy, logger: Logger,
+        administration: PluginAdministration? = nil, trust: ServerTrust? = nil, livePolicy: LivePolicy, logger: Logger,
         onServerRunning: @escaping @Sendable (Address) async -> Void
     ) {
         let resolver = DataSourceResolver(stores: stores, platform: platform, sql: options.sql)
         services = ServerServices(
             options: options, settings: settings, stores: stores, platform: platform, administration: administration,
+            verifiedFiles: VerifiedFiles(),
+            trust: trust ?? ServerTrust(folder: nil, stores: stores, logger: logger),
             authenticator: Authenticator(options: options, stores: stores), resolver: resolver,
             metrics: ServerMetrics(),
             connections: ConnectionTable(), proxyClients: ProxyClients(options: options.proxy),

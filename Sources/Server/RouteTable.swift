@@ -30,6 +30,7 @@ struct RouteTable {
         QueryAPI(services: services).addRoutes(to: members)
         PluginAPI(services: services).addRoutes(to: members)
         PluginInstallAPI(services: services).addRoutes(to: members)
+        PluginTrustAPI(services: services).addRoutes(to: members)
         SettingsAPI(services: services).addRoutes(to: members)
         LiveAPI(services: services).addRoutes(to: members)
         return router

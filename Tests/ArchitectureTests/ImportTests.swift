@@ -20,13 +20,13 @@ struct ImportTests {
         Target(
             folder: "Sources/BuiltinDatasources",
             allowed: ["CPluginABI", "PluginABI", "CSQLite", "CPostgreSQL", "CMariaDB"]),
-        Target(folder: "Sources/Host", allowed: ["CPluginABI", "PluginABI", "CJansson", "CLinux"]),
+        Target(folder: "Sources/Host", allowed: ["CPluginABI", "PluginABI", "CJansson", "CLinux", "Signing"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI"]),
         Target(folder: "Sources/Catalog", allowed: ["PluginABI", "Signing", "Storage", "CZip", "CLinux"]),
         Target(
             folder: "Sources/Server",
-            allowed: ["PluginABI", "Settings", "PluginHost", "Storage", "Expressions", "Catalog", "CZlib"]),
+            allowed: ["PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CZlib"]),
         Target(
             folder: "Sources/Commands",
             allowed: [

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Crypto
 import Foundation
+import Signing
 import Testing
 
 @testable import PluginHost
@@ -66,7 +68,7 @@ struct LoadingPipelineTests {
         var handles: Set<UnsafeMutableRawPointer> = []
 
         for _ in 0..<5 {
-            let image = try SealedImage(reading: path, hasher: nil)
+            let image = try SealedImage(reading: path)
             paths.insert(image.path)
             if let handle = dlopen(image.path, RTLD_NOW | RTLD_LOCAL) { handles.insert(handle) }
         }
@@ -77,7 +79,7 @@ struct LoadingPipelineTests {
 
     @Test func anImageIsClosedWithItsLastReference() throws {
         let path = try folder.write("closed.so", bytes: library)
-        var image: SealedImage? = try SealedImage(reading: path, hasher: nil)
+        var image: SealedImage? = try SealedImage(reading: path)
         let descriptor = try #require(image?.descriptor)
         let origin = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")
 
@@ -92,8 +94,8 @@ struct LoadingPipelineTests {
         let path = try folder.write("x.so", bytes: library)
         mkfifo(folder["fifo"], 0o600)
 
-        let tooLarge = #expect(throws: FileError.self) { try SealedImage(reading: path, hasher: nil, limit: 100) }
-        let fifo = #expect(throws: FileError.self) { try SealedImage(reading: folder["fifo"], hasher: nil) }
+        let tooLarge = #expect(throws: FileError.self) { try SealedImage(reading: path, limit: 100) }
+        let fifo = #expect(throws: FileError.self) { try SealedImage(reading: folder["fifo"]) }
 
         #expect(tooLarge?.number == EFBIG)
         #expect(fifo?.number == EISDIR)
@@ -134,15 +136,15 @@ struct LoadingPipelineTests {
         #expect(second.validated.first?.childIDs == ["acme-child-panel"])
     }
 
-    @Test func aManifestCannotBeVerifiedByThisBuildAndDevelopmentDoesNotHelp() async throws {
+    @Test func developmentDoesNotRescueAnInvalidSignature() async throws {
         try writeSine(library)
         try folder.write("acme-sine-datasource/MANIFEST.txt", "-----BEGIN PGP SIGNED MESSAGE-----")
 
         let refusal = try await refusal()
 
-        #expect(refusal.code == .signatureUnverifiable)
+        #expect(refusal.code == .signatureInvalid)
+        #expect(refusal.signature?.code == .manifestMalformed)
         #expect(refusal.grafanaErrorCode == "signatureInvalid")
-        #expect(refusal.description.contains("cannot be verified by this build"))
     }
 
     @Test func corePluginsAreInternal() async throws {
@@ -157,19 +159,44 @@ struct LoadingPipelineTests {
         #expect(plugin.assets.baseURL == "/public/app/plugins/datasource/prometheus")
     }
 
-    @Test func theVerifierSeesTheDigestOfTheSealedBytes() async throws {
-        try writeSine(library)
-        let pipeline = LoadingPipeline(settings: LoadingSettings(), verifier: SumVerifier())
+    @Test func theVerifierSeesTheDigestsOfWhatWasSealed() async throws {
+        try folder.writePlugin("app", id: "acme-app", type: "app")
+        try folder.writePlugin(
+            "app/sine", id: "acme-sine-datasource", #""backend": true, "library": "../lib/sine""#)
+        try folder.write("app/lib/\(LoadingLibrary.fileName)", bytes: library)
+        let pipeline = LoadingPipeline(settings: LoadingSettings(), verifier: SealTeller())
 
         let prepared = await pipeline.prepare(folder)
 
-        let sum = library.reduce(UInt8(0)) { $0 &+ $1 }
-        #expect(prepared.validated.first?.image?.digest == [sum])
-        #expect(prepared.validated.first?.signature.organization == "sum \(sum)")
+        func digest(_ path: String) throws -> String {
+            SHA256.hash(data: try Data(contentsOf: URL(filePath: folder[path])))
+                .map { String(format: "%02x", $0) }.joined()
+        }
+        let expected = try ["plugin.json", "sine/plugin.json", "lib/\(LoadingLibrary.fileName)"].map {
+            "\($0)=\(try digest("app/" + $0))"
+        }
+        let told: String? = expected.joined(separator: " ")
+        #expect(prepared.refusals == [])
+        #expect(prepared.validated.map(\.signature.verdict?.reason) == [told, told])
+        #expect(
+            prepared.validated.last?.image?.digest.hexadecimal == (try digest("app/lib/\(LoadingLibrary.fileName)")))
     }
 
-    @Test(arguments: [SignatureStatus.modified, .invalid])
-    func badSignaturesAreRefusedWithTheirReason(status: SignatureStatus) async throws {
+    @Test func theProgramOfASubprocessIsSealedAsWell() async throws {
+        try folder.writePlugin("a", id: "a", #""backend": true, "executable": "gpx_a""#)
+        let program = try folder.write("a/gpx_a_\(Platform.current)", "#!/bin/sh\n")
+        chmod(program, 0o755)
+
+        let plugin = try #require(await LoadingPipeline.permissive().prepare(folder).validated.first)
+        try folder.write("a/gpx_a_\(Platform.current)", "#!/bin/false\n")
+
+        let image = try #require(plugin.executableImage)
+        #expect(try image.withBytes { String(decoding: $0, as: UTF8.self) } == "#!/bin/sh\n")
+        #expect(pwrite(image.descriptor, "x", 1, 0) == -1 && errno == EPERM)
+    }
+
+    @Test(arguments: [SignatureVerdict.Status.modified, .invalid])
+    func badSignaturesAreRefusedWithTheirReason(status: SignatureVerdict.Status) async throws {
         try writeSine(library)
         var settings = LoadingSettings()
         settings.isDevelopment = true
@@ -178,7 +205,7 @@ struct LoadingPipelineTests {
         let refusal = try await refusal(LoadingPipeline(settings: settings, verifier: FixedVerifier(status: status)))
 
         #expect(refusal.code == (status == .modified ? .signatureModified : .signatureInvalid))
-        #expect(refusal.found == "module.js differs")
+        #expect(refusal.message.contains("module.js differs") && refusal.signature?.code == .fileDiffers)
         #expect(refusal.grafanaErrorCode == (status == .modified ? "signatureModified" : "signatureInvalid"))
     }
 
@@ -332,26 +359,22 @@ struct LoadingPipelineTests {
     }
 }
 
-/// Adds all bytes up and signs in the name of the sum.
-private struct SumVerifier: SignatureVerifier {
-    struct Sum: ContentHasher {
-        var sum: UInt8 = 0
-        mutating func update(_ bytes: UnsafeRawBufferPointer) { for byte in bytes { sum &+= byte } }
-        mutating func finalize() -> [UInt8] { [sum] }
+/// Says what was sealed, in the reason of its verdict.
+private struct SealTeller: SignatureVerifier {
+    func signature(of bundle: [PluginCandidate]) -> PluginSignature {
+        let sealed = bundle.flatMap(\.sealedFiles).map { "\($0.path)=\($0.digest)" }.joined(separator: " ")
+        return PluginSignature(SignatureVerdict(.valid, .valid, reason: sealed))
     }
 
-    func makeHasher() -> (any ContentHasher)? { Sum() }
-
-    func signature(of plugin: PluginCandidate) -> PluginSignature {
-        let sum = plugin.image?.digest?.first ?? 0
-        return PluginSignature(.valid, type: .community, organization: "sum \(sum)", reason: "the sum is right")
-    }
+    func rejudge(_ signature: PluginSignature, sealed: [SealedImage]) -> PluginSignature { signature }
 }
 
 private struct FixedVerifier: SignatureVerifier {
-    var status: SignatureStatus
+    var status: SignatureVerdict.Status
 
-    func signature(of plugin: PluginCandidate) -> PluginSignature {
-        PluginSignature(status, reason: "module.js differs")
+    func signature(of bundle: [PluginCandidate]) -> PluginSignature {
+        PluginSignature(SignatureVerdict(status, .fileDiffers, reason: "module.js differs"))
     }
+
+    func rejudge(_ signature: PluginSignature, sealed: [SealedImage]) -> PluginSignature { signature }
 }

@@ -15,11 +15,14 @@ final class TestPlatform: Sendable {
     let store = MemoryStore()
 
     /// - Parameter examples: folders of `.build/examples` to copy into the plugins folder.
-    init(examples: [String] = [], limits: CallLimits = CallLimits()) throws {
+    init(
+        examples: [String] = [], limits: CallLimits = CallLimits(), isDevelopment: Bool = true,
+        verifier: any SignatureVerifier = TrustVerifier()
+    ) throws {
         folder = try LoadingFolder()
         for example in examples { try folder.install(example: example) }
         var loading = LoadingSettings()
-        loading.isDevelopment = true
+        loading.isDevelopment = isDevelopment
         let configuration = PlatformConfiguration(
             pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits)
         platform = PluginPlatform(
@@ -28,7 +31,7 @@ final class TestPlatform: Sendable {
                 BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) }),
                 ProbePlugin.builtin,
             ],
-            keyValues: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            keyValues: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, verifier: verifier)
     }
 
     /// Loads, runs the body and shuts down, also when the body throws.

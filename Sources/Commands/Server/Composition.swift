@@ -37,25 +37,28 @@ enum Composition {
         let stores = try await openStores(settings)
         do {
             try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()
+            let trust = try TrustServices(settings, stores)
+            await trust.trust.reload()
             let platform = PluginPlatform(
                 configuration: try await platformConfiguration(settings, stores), builtins: builtins,
-                keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"))
+                keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"),
+                verifier: trust.verifier)
             let administration = try administration(settings, stores, platform)
             try await administration.preinstallBlocking()
             await platform.load()
             let server = try GrafanaServer(
                 settings: settings, stores: stores, platform: platform, administration: administration,
-                logger: Logger(label: "server")
+                trust: trust.trust, logger: Logger(label: "server")
             ) { address in
                 logger.info(
                     "HTTP server listens",
                     metadata: ["address": "\(Self.text(of: address))", "home": "\(settings.homePath)"])
             }
+            let running: [any Service] =
+                [CleanUp(stores: stores), platform, PluginSupply(administration: administration)]
+                + trust.services(platform) + [server]
             var group = ServiceGroupConfiguration(
-                services: [
-                    .init(service: CleanUp(stores: stores)), .init(service: platform),
-                    .init(service: PluginSupply(administration: administration)), .init(service: server),
-                ],
+                services: running.map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
             group.maximumGracefulShutdownDuration = .seconds(30)
             let services = ServiceGroup(configuration: group)

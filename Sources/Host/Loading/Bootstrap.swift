@@ -8,7 +8,6 @@ import Glibc
 /// was judged, so that an unsigned plugin is told about its signature first.
 struct Bootstrap {
     var settings: LoadingSettings
-    var verifier: any SignatureVerifier
 
     /// The candidates of one bundle, the primary first.
     func candidates(of bundle: PluginBundle) -> [PluginCandidate] {
@@ -27,7 +26,8 @@ struct Bootstrap {
         return PluginCandidate(
             descriptor: plugin.descriptor, folder: plugin.folder, sourceFolder: plugin.sourceFolder,
             bundleFolder: plugin.folder, pluginClass: plugin.pluginClass, files: plugin.files,
-            assets: withNavigation(assets, plugin.descriptor), childIDs: bundle.children.map(\.descriptor.id))
+            assets: withNavigation(assets, plugin.descriptor), childIDs: bundle.children.map(\.descriptor.id),
+            sealedFiles: [descriptorFile(of: plugin, in: plugin.folder)])
     }
 
     private func childCandidate(_ child: DiscoveredPlugin, of parent: PluginCandidate) -> PluginCandidate {
@@ -41,7 +41,12 @@ struct Bootstrap {
             descriptor: descriptor, folder: child.folder, sourceFolder: child.sourceFolder,
             bundleFolder: parent.folder, pluginClass: parent.pluginClass, files: child.files,
             assets: withNavigation(assets, descriptor), parentID: parent.descriptor.id,
-            includedInAppID: isAppChild ? parent.descriptor.id : nil)
+            includedInAppID: isAppChild ? parent.descriptor.id : nil,
+            sealedFiles: [descriptorFile(of: child, in: parent.folder)])
+    }
+
+    private func descriptorFile(of plugin: DiscoveredPlugin, in bundleFolder: String) -> SealedFile {
+        SealedFile(FilePath.join(plugin.folder, "plugin.json"), in: bundleFolder, digest: plugin.digest)
     }
 
     /// Sets the page that the navigation opens: the last include that asks for it, as in Grafana.
@@ -62,9 +67,11 @@ struct Bootstrap {
         var candidate = candidate
         do {
             if let library = candidate.descriptor.library {
-                candidate.image = try image(library, of: candidate)
+                candidate.image = try candidate.seal(try libraryPath(library, of: candidate))
             } else if candidate.descriptor.hasBackend, !candidate.descriptor.executable.isEmpty {
-                candidate.executable = try executable(of: candidate)
+                let program = try executable(of: candidate)
+                candidate.executableImage = try candidate.seal(program)
+                candidate.executable = program
             } else if candidate.descriptor.hasBackend, candidate.pluginClass == .external {
                 throw candidate.refusal(
                     .backendMissing, found: "\"backend\": true alone", expected: "\"library\" or \"executable\"",
@@ -79,11 +86,11 @@ struct Bootstrap {
         return candidate
     }
 
-    private func image(_ library: String, of candidate: PluginCandidate) throws -> SealedImage {
+    private func libraryPath(_ library: String, of candidate: PluginCandidate) throws -> String {
         let name = "\(library)_\(settings.platform).so"
         let path = FilePath.join(candidate.folder, name)
         guard let real = try resolve(path, of: candidate) else { throw candidate.missing(path, name: name) }
-        return try SealedImage(reading: real, hasher: verifier.makeHasher())
+        return real
     }
 
     private func executable(of candidate: PluginCandidate) throws -> String {
@@ -120,6 +127,13 @@ struct Bootstrap {
 }
 
 extension PluginCandidate {
+    /// Reads one of the plugin's files into sealed memory.
+    fileprivate mutating func seal(_ path: String) throws -> SealedImage {
+        let image = try SealedImage(reading: path)
+        sealedFiles.append(SealedFile(path, in: bundleFolder, digest: image.digest))
+        return image
+    }
+
     /// A refusal of this plugin.
     func refusal(
         _ code: PluginRefusal.Code, found: String, expected: String, message: String, remedy: String

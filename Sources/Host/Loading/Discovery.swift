@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Signing
+
 /// The first stage: finds plugin.json files, decodes them and nests them into bundles.
 struct Discovery {
     /// More bytes than any plugin.json has; a bound on hostile ones.
@@ -57,7 +59,7 @@ struct Discovery {
                 root: folder, listing: settings.isDevelopment ? .live : .frozen(try FolderListing.files(in: folder)))
             return DiscoveredPlugin(
                 descriptor: descriptor, folder: folder, sourceFolder: sourceFolder, pluginClass: pluginClass,
-                files: files)
+                files: files, digest: FileHasher.digest(of: bytes))
         } catch {
             refusals.append(Self.refusal(error, path: path, folder: folder, pluginID: pluginID))
             return nil

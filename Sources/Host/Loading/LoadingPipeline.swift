@@ -13,9 +13,9 @@ public struct LoadingPipeline: Sendable {
     public var verifier: any SignatureVerifier
     private let logger: Logger
 
-    /// - Parameter verifier: judges MANIFEST.txt; ``PresenceVerifier`` trusts no signature.
+    /// - Parameter verifier: judges MANIFEST.txt; the default trusts Grafana's own key alone.
     public init(
-        settings: LoadingSettings, verifier: any SignatureVerifier = PresenceVerifier(),
+        settings: LoadingSettings, verifier: any SignatureVerifier = TrustVerifier(),
         logger: Logger = Logger(label: "plugins.loading")
     ) {
         self.settings = settings
@@ -48,12 +48,12 @@ public struct LoadingPipeline: Sendable {
         var discovery = Discovery(settings: settings)
         let bundles = discovery.bundles(in: sources, registered: registered)
         var prepared = PreparedPlugins(refusals: discovery.refusals)
-        let bootstrap = Bootstrap(settings: settings, verifier: verifier)
+        let bootstrap = Bootstrap(settings: settings)
         let validation = Validation(settings: settings)
         for bundle in bundles {
             let candidates = bootstrap.candidates(of: bundle)
-            guard let primary = candidates.first else { continue }
-            let signature = verifier.signature(of: primary)
+            guard !candidates.isEmpty else { continue }
+            let signature = verifier.signature(of: candidates)
             for candidate in candidates {
                 do {
                     prepared.validated.append(try validation.validate(candidate, signature: signature))

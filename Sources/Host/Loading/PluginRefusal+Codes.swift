@@ -40,8 +40,6 @@ extension PluginRefusal.Code {
     public static let signatureModified = Self("signature-modified")
     /// MANIFEST.txt is malformed or signed by nobody trusted.
     public static let signatureInvalid = Self("signature-invalid")
-    /// This build cannot judge MANIFEST.txt.
-    public static let signatureUnverifiable = Self("signature-unverifiable")
 
     // Bootstrap and validation: the backend's files
     /// `backend` is true and no file is named.
@@ -95,8 +93,9 @@ extension PluginRefusal.Code {
     public static let all: [Self] = [
         folderMissing, folderUnreadable, symlinkLoop, folderTooDeep, fileOutsideFolder, pluginJSONUnreadable,
         pluginJSONMalformed, pluginJSONInvalid, pluginIDInvalid, typeNotPermitted, duplicateID, disabled,
-        loadedAsExternal, signatureMissing, signatureModified, signatureInvalid, signatureUnverifiable, backendMissing,
-        executableMissing, libraryMissing, libraryUnreadable, libraryTooLarge, libraryOutsideFolder, imageNotSealed,
+        loadedAsExternal, signatureMissing, signatureModified, signatureInvalid, backendMissing, executableMissing,
+        libraryMissing,
+        libraryUnreadable, libraryTooLarge, libraryOutsideFolder, imageNotSealed,
         libraryNotELF, libraryTruncated, libraryMalformed, libraryWrongClass, libraryWrongArchitecture,
         libraryNotShared, executableStack, entryMissing, abiTooNew, abiTooOld, libraryNotOpened, entryRefused,
         descriptorDiffers, startFailed,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Signing
 
 /// The reason why a plugin does not run: one value, and the same words in the log, the API and the terminal.
 ///
@@ -30,6 +31,8 @@ public struct PluginRefusal: Error, Sendable, Equatable, CustomStringConvertible
     public var message: String
     /// The command or action that mends it.
     public var remedy: String
+    /// Of a refused signature: the exact reason, the first file that differs, the key, and what grants it trust.
+    public var signature: SignatureVerdict?
 
     /// Makes one with the defaults.
     public init(
@@ -63,7 +66,7 @@ public struct PluginRefusal: Error, Sendable, Equatable, CustomStringConvertible
         switch code {
         case .signatureMissing: "signatureMissing"
         case .signatureModified: "signatureModified"
-        case .signatureInvalid, .signatureUnverifiable: "signatureInvalid"
+        case .signatureInvalid: "signatureInvalid"
         case .executableMissing, .startFailed: "failedBackendStart"
         default: pluginID == nil || Code.quiet.contains(code) ? nil : code.rawValue
         }

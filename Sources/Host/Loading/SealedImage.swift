@@ -2,9 +2,10 @@
 
 import CLinux
 import Glibc
+public import Signing
 import Synchronization
 
-/// A shared library, read once into memory and sealed: nobody can change it between the check and the opening.
+/// A file of a plugin, read once into memory and sealed: nobody can change it between the check and its use.
 ///
 /// Owns a memory file and closes it with its last reference; what was opened from it stays mapped.
 public final class SealedImage: Sendable {
@@ -14,13 +15,13 @@ public final class SealedImage: Sendable {
     public let descriptor: Int32
     /// Bytes.
     public let size: Int
-    /// The digest of the bytes; nil when the signature verifier asked for none.
-    public let digest: [UInt8]?
+    /// The SHA-256 of the bytes, computed while they were read.
+    public let digest: FileDigest
     /// Counts the images, so that no two have the same path.
     private let serial: Int
     private static let lastSerial = Atomic<Int>(0)
 
-    init(origin: String, descriptor: Int32, size: Int, digest: [UInt8]?) {
+    init(origin: String, descriptor: Int32, size: Int, digest: FileDigest) {
         self.origin = origin
         self.descriptor = descriptor
         self.size = size
@@ -39,6 +40,15 @@ public final class SealedImage: Sendable {
     public var path: String {
         let detours = String(serial, radix: 2).map { $0 == "1" ? "/." : "/" }.joined()
         return "/proc/self\(detours)/fd/\(descriptor)"
+    }
+
+    /// Copies bytes from `offset` on; returns how many there were.
+    ///
+    /// - Throws: ``FileError``.
+    public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        let count = pread(descriptor, buffer.baseAddress, buffer.count, off_t(offset))
+        guard count >= 0 else { throw FileError(operation: "read", path: origin, number: errno) }
+        return count
     }
 
     /// Calls `body` with all bytes, mapped read-only.
@@ -60,8 +70,10 @@ extension SealedImage {
 
     /// Reads a file into a sealed memory file, hashing what it writes.
     ///
+    /// A file that changes meanwhile gives the bytes of whichever moment, and the digest of the very same bytes.
+    ///
     /// - Throws: ``FileError``; `number` is `EFBIG` past `limit` and `EISDIR` for anything that is not a regular file.
-    convenience init(reading path: String, hasher: (any ContentHasher)?, limit: Int = largestSize) throws {
+    convenience init(reading path: String, limit: Int = largestSize) throws {
         let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard source >= 0 else { throw FileError(operation: "open", path: path, number: errno) }
         defer { close(source) }
@@ -72,10 +84,10 @@ extension SealedImage {
         let memory = linux_memfd_create(FilePath.lastComponent(path))
         guard memory >= 0 else { throw FileError(operation: "memfd_create", path: path, number: errno) }
         do {
-            var hasher = hasher
+            var hasher = FileHasher()
             let size = try Self.copy(from: source, to: memory, path: path, limit: limit, hasher: &hasher)
             guard linux_seal(memory) == 0 else { throw FileError(operation: "seal", path: path, number: errno) }
-            self.init(origin: path, descriptor: memory, size: size, digest: hasher?.finalize())
+            self.init(origin: path, descriptor: memory, size: size, digest: hasher.digest())
         } catch {
             close(memory)
             throw error
@@ -84,20 +96,20 @@ extension SealedImage {
 
     /// Copies until the end of `source`; returns the number of bytes.
     private static func copy(
-        from source: Int32, to memory: Int32, path: String, limit: Int, hasher: inout (any ContentHasher)?
+        from source: Int32, to memory: Int32, path: String, limit: Int, hasher: inout FileHasher
     ) throws -> Int {
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 * 1024, alignment: 64)
         defer { chunk.deallocate() }
         var size = 0
         while true {
-            let count = read(source, chunk.baseAddress, chunk.count)
+            let count = Glibc.read(source, chunk.baseAddress, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw FileError(operation: "read", path: path, number: errno) }
             guard count > 0 else { return size }
             size += count
             guard size <= limit else { throw FileError(operation: "read", path: path, number: EFBIG) }
             let bytes = UnsafeRawBufferPointer(rebasing: chunk[..<count])
-            hasher?.update(bytes)
+            hasher.update(bytes)
             try write(bytes, to: memory, path: path)
         }
     }

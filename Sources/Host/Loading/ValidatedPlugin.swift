@@ -18,6 +18,8 @@ public struct ValidatedPlugin: Sendable {
     public var elf: ELFImage?
     /// The path of the subprocess executable; nil for a plugin without `executable`.
     public var executable: String?
+    /// The sealed copy of the executable, which is what has to be run; nil exactly when `executable` is.
+    public var executableImage: SealedImage?
     /// The URLs of its files.
     public var assets: PluginAssets
     /// The files that may be served and loaded; frozen at discovery in production.
@@ -42,8 +44,8 @@ extension ValidatedPlugin {
     public init(linkedIn descriptor: PluginDescriptor) {
         self.init(
             descriptor: descriptor, folder: "", sourceFolder: "", pluginClass: .core,
-            signature: PluginSignature(.internal, reason: "it is part of the server"), image: nil, elf: nil,
-            executable: nil, assets: PluginAssets(core: descriptor, folderName: descriptor.id),
+            signature: .internal, image: nil, elf: nil,
+            executable: nil, executableImage: nil, assets: PluginAssets(core: descriptor, folderName: descriptor.id),
             files: PluginFiles(root: "", listing: .frozen([])), parentID: nil, childIDs: [], includedInAppID: nil,
             warnings: [])
     }

@@ -14,11 +14,14 @@ struct Validation {
         let elf = try candidate.image.map { try checkLibrary($0, of: candidate) }
         if let elf { warnings += Self.warnings(about: elf) }
         warnings += moduleWarnings(candidate)
+        var files = candidate.files
+        files.signed = signature.evidence?.digests(below: candidate)
         return ValidatedPlugin(
             descriptor: candidate.descriptor, folder: candidate.folder, sourceFolder: candidate.sourceFolder,
             pluginClass: candidate.pluginClass, signature: signature, image: candidate.image, elf: elf,
-            executable: candidate.executable, assets: candidate.assets, files: candidate.files,
-            parentID: candidate.parentID, childIDs: candidate.childIDs, includedInAppID: candidate.includedInAppID,
+            executable: candidate.executable, executableImage: candidate.executableImage, assets: candidate.assets,
+            files: files, parentID: candidate.parentID, childIDs: candidate.childIDs,
+            includedInAppID: candidate.includedInAppID,
             warnings: warnings)
     }
 
@@ -27,35 +30,13 @@ struct Validation {
         _ signature: PluginSignature, of candidate: PluginCandidate
     ) throws(PluginRefusal) -> [PluginWarning] {
         let id = candidate.descriptor.id
-        switch signature.status {
-        case .valid, .internal: return []
-        case .unsigned:
-            if settings.unsignedIDs.contains(id) || settings.isDevelopment {
-                let setting = settings.isDevelopment ? "app_mode = development" : "allow_loading_unsigned_plugins"
-                return [PluginWarning("unsigned-allowed", "it is unsigned and loads because of \(setting)")]
-            }
-            throw candidate.refusal(
-                .signatureMissing, found: signature.reason, expected: "a signed MANIFEST.txt",
-                message: "the plugin is not signed",
-                remedy: or(
-                    signature.remedy,
-                    "install a signed build, or add \(id) to [plugins] allow_loading_unsigned_plugins if you trust it"))
-        case .modified:
-            throw candidate.refusal(
-                .signatureModified, found: signature.reason, expected: "the files that MANIFEST.txt lists",
-                message: "the plugin's files differ from what was signed",
-                remedy: or(signature.remedy, "reinstall the plugin"))
-        case .invalid:
-            throw candidate.refusal(
-                signature.isVerifiable ? .signatureInvalid : .signatureUnverifiable, found: signature.reason,
-                expected: "a signature by a trusted key",
-                message: signature.isVerifiable
-                    ? "the plugin's signature is not valid" : "the plugin's signature cannot be verified",
-                remedy: or(signature.remedy, "reinstall the plugin, or ask its publisher for a signed build"))
+        guard let refusal = signature.refusal(of: id, folder: candidate.folder) else { return [] }
+        guard signature.status == .unsigned, settings.unsignedIDs.contains(id) || settings.isDevelopment else {
+            throw refusal
         }
+        let setting = settings.isDevelopment ? "app_mode = development" : "allow_loading_unsigned_plugins"
+        return [PluginWarning("unsigned-allowed", "it is unsigned and loads because of \(setting)")]
     }
-
-    private func or(_ text: String, _ fallback: String) -> String { text.isEmpty ? fallback : text }
 
     /// Grafana only warns: a plugin without module.js still answers queries.
     private func moduleWarnings(_ candidate: PluginCandidate) -> [PluginWarning] {

@@ -125,9 +125,7 @@ extension PluginPlatform {
         var refusedBy: PluginGeneration?
         while true {
             guard let entry = registry[pluginID] else {
-                throw PluginError(
-                    .notFound, "plugin '\(pluginID)' is not installed; install it or choose another data source type",
-                    source: .host)
+                throw notRunning(pluginID)
             }
             guard let generation = entry.generation else {
                 let what = entry.isDisabled ? "is switched off; enable it" : "has no backend; it answers no calls"
@@ -144,6 +142,17 @@ extension PluginPlatform {
             }
             refusedBy = generation
         }
+    }
+
+    /// The error for a plugin that is not registered: it was refused, or there is none.
+    private func notRunning(_ id: String) -> PluginError {
+        guard let refusal = refusals.first(where: { $0.pluginID == id && $0.isFault }) else {
+            return PluginError(
+                .notFound, "plugin '\(id)' is not installed; install it or choose another data source type",
+                source: .host)
+        }
+        return PluginError(
+            .notFound, "plugin '\(id)' does not run: \(refusal.message); \(refusal.remedy)", source: .host)
     }
 
     private func collect(

@@ -5,6 +5,7 @@ public import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import PluginABI
+internal import Signing
 public import ServiceLifecycle
 internal import Synchronization
 
@@ -29,7 +30,7 @@ public final class PluginPlatform: Service {
     /// Prepares the shared services and the HTTP client; no plugin runs before ``load()``.
     public init(
         configuration: PlatformConfiguration, builtins: [BuiltinPlugin], keyValues: any KeyValueBackend, logger: Logger,
-        verifier: any SignatureVerifier = PresenceVerifier()
+        verifier: any SignatureVerifier = TrustVerifier()
     ) {
         self.configuration = configuration
         self.builtins = builtins
@@ -140,14 +141,48 @@ public final class PluginPlatform: Service {
     /// Keeps the running generation of a plugin whose code and plugin.json are the same as before; its files may differ.
     private func refresh(_ plugin: ValidatedPlugin) -> Bool {
         guard var entry = registry[plugin.id], entry.plugin.id == plugin.id, entry.plugin.folder == plugin.folder,
-            entry.plugin.descriptor.json == plugin.descriptor.json, entry.plugin.signature == plugin.signature,
-            SealedImage.haveSameBytes(entry.plugin.image, plugin.image)
+            entry.plugin.descriptor.json == plugin.descriptor.json,
+            entry.plugin.signature.grantsTheSame(as: plugin.signature),
+            entry.plugin.image?.digest == plugin.image?.digest,
+            entry.plugin.executableImage?.digest == plugin.executableImage?.digest
         else { return false }
-        let image = entry.plugin.image
+        let (image, executableImage) = (entry.plugin.image, entry.plugin.executableImage)
         entry.plugin = plugin
         entry.plugin.image = image
+        entry.plugin.executableImage = executableImage
         _ = registry.register(entry)
         return true
+    }
+
+    /// Who is trusted has changed: ends the plugins that are trusted no longer, and loads those that are trusted now.
+    ///
+    /// A plugin is judged by what was verified when it was loaded, whatever became of its files. Running calls of one that
+    /// has to end go on to their end, streams are cancelled, and new calls get the reason.
+    public func trustChanged() async {
+        await turn.take {
+            for entry in registry.all {
+                guard let refusal = withdrawal(from: entry.plugin) else { continue }
+                registry.deregister(entry.plugin.id)?.generation?.drain()
+                registry.addRefusal(refusal)
+                logger.error(
+                    "Plugin unloaded: it is no longer trusted",
+                    metadata: [
+                        "plugin.id": "\(entry.plugin.id)", "code": "\(refusal.code)",
+                        "signature.code": "\(refusal.signature?.code.rawValue ?? "")", "reason": "\(refusal)",
+                        "help": "\(refusal.documentation)",
+                    ])
+            }
+            _ = await reloadNow(folders: nil)
+        }
+    }
+
+    /// Why a registered plugin may not go on; nil when it may.
+    private func withdrawal(from plugin: ValidatedPlugin) -> PluginRefusal? {
+        guard plugin.pluginClass == .external else { return nil }
+        let sealed = [plugin.image, plugin.executableImage].compactMap { $0 }
+        let judged = pipeline.verifier.rejudge(plugin.signature, sealed: sealed)
+        guard judged.status != plugin.signature.status else { return nil }
+        return judged.refusal(of: plugin.id, folder: plugin.folder)
     }
 
     private func refused(_ refusal: PluginRefusal) {
@@ -291,46 +326,5 @@ extension PluginInfo {
             callsAbandoned: counters?.abandoned.load(ordering: .relaxed) ?? 0,
             rulesBroken: counters?.misbehaviours.load(ordering: .relaxed) ?? 0,
             description: entry.generation?.library.description ?? "")
-    }
-}
-
-/// Lets one task at a time change the set of plugins.
-private actor Turn {
-    private var isTaken = false
-    private var waiting: [CheckedContinuation<Void, Never>] = []
-
-    func take<R: Sendable>(_ body: @Sendable () async -> R) async -> R {
-        await enter()
-        let result = await body()
-        leave()
-        return result
-    }
-
-    func takeThrowing<R: Sendable>(_ body: @Sendable () async throws -> R) async throws -> R {
-        await enter()
-        defer { leave() }
-        return try await body()
-    }
-
-    private func enter() async {
-        guard isTaken else {
-            isTaken = true
-            return
-        }
-        await withCheckedContinuation { waiting.append($0) }
-    }
-
-    private func leave() {
-        if waiting.isEmpty { isTaken = false } else { waiting.removeFirst().resume() }
-    }
-}
-
-extension SealedImage {
-    /// Whether two images hold the same bytes; no image equals no image.
-    fileprivate static func haveSameBytes(_ left: SealedImage?, _ right: SealedImage?) -> Bool {
-        guard let left, let right else { return left == nil && right == nil }
-        guard left.size == right.size else { return false }
-        let isEqual = try? left.withBytes { left in try right.withBytes { right in left.elementsEqual(right) } }
-        return isEqual ?? false
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import PluginABI
 import PluginHost
+import Signing
 import Storage
 
 /// Plugins as JSON.
@@ -100,6 +101,7 @@ struct PluginModel {
             "generation": .integer(Int64(plugin.generation)), "callsRunning": .integer(Int64(plugin.callsRunning)),
             "callsTotal": .integer(Int64(plugin.callsTotal)), "callsAbandoned": .integer(Int64(plugin.callsAbandoned)),
             "rulesBroken": .integer(Int64(plugin.rulesBroken)),
+            "signature": plugin.signature.verdict.map(SignatureModel.json) ?? .null,
         ]
     }
 
@@ -110,12 +112,17 @@ struct PluginModel {
         guard refusal.isFault else { return nil }
         let code = refusal.grafanaErrorCode ?? refusal.code.rawValue
         let id = refusal.pluginID ?? refusal.folder.split(separator: "/").last.map(String.init) ?? ""
-        return [
+        var object: JSONObject = [
             "errorCode": .string(code), "pluginId": .string(id), "message": .string(refusal.message),
             "code": .string(refusal.code.rawValue), "found": .string(refusal.found),
             "expected": .string(refusal.expected),
             "remedy": .string(refusal.remedy), "folder": .string(refusal.folder),
             "documentation": .string(refusal.documentation),
         ]
+        if let verdict = refusal.signature {
+            object["status"] = .string(verdict.status.rawValue)
+            object["signature"] = SignatureModel.json(verdict)
+        }
+        return .object(object)
     }
 }

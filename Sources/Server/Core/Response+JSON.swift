@@ -61,7 +61,7 @@ extension Response {
 
 /// A weak entity tag: 64-bit FNV-1a of the content.
 struct EntityTag: Sendable, Equatable {
-    /// With `W/` and quotes.
+    /// With quotes, and `W/` when it is a weak one.
     var text: String
 
     init(of bytes: some Sequence<UInt8>) {
@@ -75,12 +75,15 @@ struct EntityTag: Sendable, Equatable {
         text = "W/\"\(String(size, radix: 16))-\(String(changed, radix: 16))\""
     }
 
+    /// For content of which the SHA-256 is known: a strong one.
+    init(sha256 digits: String) { text = "\"\(digits)\"" }
+
     /// Whether the request has this version, by `If-None-Match`.
     func matches(_ request: Request) -> Bool {
         guard let wanted = request.headers[.ifNoneMatch] else { return false }
         return wanted.split(separator: ",").contains { part in
             let tag = part.drop { $0 == " " }
-            return tag == "*" || tag == text[...] || "W/" + tag == text
+            return tag == "*" || tag == text[...] || "W/" + tag == text || tag == "W/" + text
         }
     }
 }

@@ -12,6 +12,8 @@ struct ServerServices: Sendable {
     let stores: Stores
     let platform: PluginPlatform
     let administration: PluginAdministration?
+    let verifiedFiles: VerifiedFiles
+    let trust: ServerTrust
     let authenticator: Authenticator
     let resolver: DataSourceResolver
     let metrics: ServerMetrics

@@ -22,6 +22,13 @@ public struct SignatureVerdict: Sendable, Equatable {
         public var expected: FileDigest?
         /// What is there; nil for a file that is missing or unreadable.
         public var found: FileDigest?
+
+        /// Makes a difference.
+        public init(path: String, expected: FileDigest?, found: FileDigest?) {
+            self.path = path
+            self.expected = expected
+            self.found = found
+        }
     }
 
     /// The key that signed.

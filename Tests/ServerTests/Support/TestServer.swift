@@ -22,6 +22,7 @@ struct TestServer: Sendable {
     let port: Int
     let stores: Stores
     let platform: PluginPlatform
+    let trust: ServerTrust
     let folder: String
     let client: AsyncHTTPClient.HTTPClient
 
@@ -43,12 +44,16 @@ struct TestServer: Sendable {
         var admin = NewUser(login: "admin", email: "admin@localhost", password: Secret("admin"))
         admin.mustChangePassword = true
         _ = try await stores.users.ensureAdmin(admin)
-        let platform = try await makePlatform(folder: folder.path, logger: logger)
-        try await serve(options, livePolicy, stores, platform, folder.path, logger, body)
+        let trust = ServerTrust(folder: folder.path + "/trust", stores: stores, logger: logger)
+        await trust.reload()
+        let platform = try await makePlatform(folder: folder.path, trust: trust, logger: logger)
+        try await serve(options, livePolicy, stores, platform, trust, folder.path, logger, body)
         await stores.close()
     }
 
-    private static func makePlatform(folder: String, logger: Logger) async throws -> PluginPlatform {
+    private static func makePlatform(
+        folder: String, trust: ServerTrust, logger: Logger
+    ) async throws -> PluginPlatform {
         let plugins = folder + "/plugins"
         try FileManager.default.createDirectory(atPath: plugins, withIntermediateDirectories: true)
         try writePanel(in: plugins)
@@ -59,7 +64,8 @@ struct TestServer: Sendable {
             builtins: [
                 BuiltinPlugin(descriptorJSON: ProbeDataSource.descriptor) { ProbeDataSource.plugin.entry($0) },
                 BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: testdata_entry),
-            ], keyValues: MemoryKeyValues(), logger: logger)
+            ], keyValues: MemoryKeyValues(), logger: logger,
+            verifier: TrustVerifier(trust: trust.current))
         await platform.load()
         // Too late to belong to the plugin: the list of its files is that of the time of discovery.
         try FileManager.default.createSymbolicLink(
@@ -86,15 +92,17 @@ struct TestServer: Sendable {
 
     private static func serve(
         _ options: ServerOptions, _ livePolicy: LivePolicy, _ stores: Stores, _ platform: PluginPlatform,
-        _ folder: String, _ logger: Logger, _ body: @Sendable @escaping (TestServer) async throws -> Void
+        _ trust: ServerTrust, _ folder: String, _ logger: Logger,
+        _ body: @Sendable @escaping (TestServer) async throws -> Void
     ) async throws {
         let settings = try Settings.load(Settings.Options(homePath: repositoryRoot.path))
         let (running, signal) = AsyncStream<GrafanaServer.Address>.makeStream()
         let server = GrafanaServer(
-            options: options, settings: settings, stores: stores, platform: platform, livePolicy: livePolicy,
-            logger: logger
+            options: options, settings: settings, stores: stores, platform: platform, trust: trust,
+            livePolicy: livePolicy, logger: logger
         ) { signal.yield($0) }
-        let group = ServiceGroup(services: [platform, server], logger: logger)
+        let watch = TrustWatch(trust: trust, platform: platform, period: .milliseconds(20), logger: logger)
+        let group = ServiceGroup(services: [platform, watch, server], logger: logger)
         let client = AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .singleton)
         do {
             try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -108,7 +116,8 @@ struct TestServer: Sendable {
                 }
                 var port = 0
                 if case .tcp(_, let bound) = address { port = bound }
-                let test = TestServer(port: port, stores: stores, platform: platform, folder: folder, client: client)
+                let test = TestServer(
+                    port: port, stores: stores, platform: platform, trust: trust, folder: folder, client: client)
                 do {
                     try await body(test)
                 } catch {
