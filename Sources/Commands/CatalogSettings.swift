@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Catalog
-import Glibc
 import PluginHost
 import Server
 import Settings
@@ -33,8 +32,8 @@ enum CatalogSettings {
         configuration.coreIDs.subtract(plugins.loading.coreIDsAsExternal)
         configuration.trust.allowsUnsigned = plugins.loading.isDevelopment
         configuration.trust.unsignedIDs = plugins.loading.unsignedIDs
-        let trust = "\(settings.homePath)/conf/trust"
-        configuration.trust.store = access(trust, F_OK) == 0 ? trust : nil
+        let trust = settings.path("plugins", "trust_path")
+        if !trust.isEmpty { configuration.trust.use(folder: trust) }
         configuration.trust.rootURL = settings.string("server", "root_url")
         return configuration
     }

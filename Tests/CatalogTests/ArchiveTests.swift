@@ -93,7 +93,7 @@ extension Workplace {
     ) async throws -> Value {
         var configuration = CatalogConfiguration(
             folder: PluginsFolder(path: plugins.path), target: InstallTarget(serverVersion: "12.4.0"))
-        configuration.trust.store = trust.path
+        configuration.trust.use(folder: trust.path)
         configuration.trust.allowsUnsigned = allowsUnsigned
         return try await CatalogSession.with(configuration, work)
     }

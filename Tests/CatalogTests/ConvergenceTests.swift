@@ -34,7 +34,7 @@ struct ConvergenceTests {
     ) -> PluginAdministration {
         var configuration = CatalogConfiguration(
             folder: PluginsFolder(path: place.plugins.path), target: InstallTarget(serverVersion: "12.4.0"))
-        configuration.trust.store = place.trust.path
+        configuration.trust.use(folder: place.trust.path)
         configuration.catalogs = [place.path("served")]
         configuration.coreIDs = ["prometheus"]
         return PluginAdministration(

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import Signing
+public import Signing
 
 /// Everything that an installation depends on.
 public struct CatalogConfiguration: Sendable {
     /// What is trusted.
-    public struct Trust: Sendable, Equatable {
-        /// The folder of the trust store; nil for Grafana's key alone.
-        public var store: String?
+    public struct Trust: Sendable {
+        /// Reads the trust store, anew for each session.
+        public var source: @Sendable () throws(SigningError) -> TrustStore = { () throws(SigningError) in try .builtIn() }
         /// Whether any unsigned plugin may be installed.
         public var allowsUnsigned = false
         /// Ids that may be installed although nobody signed them.
@@ -16,6 +16,11 @@ public struct CatalogConfiguration: Sendable {
 
         /// Grafana's key, and nothing unsigned.
         public init() {}
+
+        /// Trusts what a folder says, from now on.
+        public mutating func use(folder: String) {
+            source = { () throws(SigningError) in try TrustFolder(folder).load(now: TrustJudge.now) }
+        }
     }
 
     /// The plugins folder.

@@ -12,11 +12,7 @@ struct TrustJudge: PackageJudge {
         self.trust = trust
         let store: TrustStore
         do throws(SigningError) {
-            if let folder = trust.store {
-                store = try TrustStore(folder: folder, now: Self.now)
-            } else {
-                store = try .builtIn()
-            }
+            store = try trust.source()
         } catch {
             throw CatalogError(.signatureRefused, "trust store: \(error.message)")
         }

@@ -41,8 +41,7 @@ struct PluginOptions: ParsableArguments {
         help: "Settings in one text, as in \"cfg:paths.plugins=/srv/plugins\".")
     var configOverrides: String?
 
-    @Option(help: "A trust store to judge signatures with; else the server's.")
-    var trust: String?
+    @OptionGroup var trust: TrustOptions
 
     @Flag(help: "Install plugins that nobody signed, as well.")
     var allowUnsigned = false
@@ -62,13 +61,16 @@ struct PluginOptions: ParsableArguments {
         }
     }
 
+    /// Whether the operator says which server's settings count.
+    var namesSettings: Bool {
+        [homePath, config, configOverrides, Terminal.variable("GF_PATHS_HOME")].contains { $0 != nil }
+    }
+
     /// The server's settings; nil when none were named and none are in the working directory.
     ///
     /// - Throws: ``SettingsError``.
     func settings() throws -> Settings? {
-        let isNamed =
-            [homePath, config, configOverrides].contains { $0 != nil } || Terminal.variable("GF_PATHS_HOME") != nil
-        guard isNamed || access("conf/defaults.ini", R_OK) == 0 else { return nil }
+        guard namesSettings || access("conf/defaults.ini", R_OK) == 0 else { return nil }
         let words = configOverrides?.split(separator: " ").map(String.init) ?? []
         return try Settings.load(Settings.Options(homePath: homePath, configPath: config, overrides: words))
     }

@@ -15,6 +15,12 @@ struct PluginWorkplace {
         self.options = options
         folder = options.folder(settings)
         var configuration = try CatalogSettings.configuration(settings, folder: folder, origin: "cli")
+        // Whom to trust is not taken from a folder that one happens to be in: it may be the plugin's.
+        if !options.namesSettings { configuration.trust = .init() }
+        let named = options.trust.trust ?? PluginOptions.variable("GRAFANA_TRUST")
+        if let trust = named ?? (options.namesSettings ? nil : options.trust.folder) {
+            configuration.trust.use(folder: trust)
+        }
         if !options.catalog.isEmpty {
             configuration.catalogs = options.catalog
             configuration.grafanaBase = options.repo
@@ -25,7 +31,6 @@ struct PluginWorkplace {
         configuration.verifiesTLS = configuration.verifiesTLS && !options.insecure
         configuration.patience = .milliseconds(options.timeout.milliseconds)
         configuration.trust.allowsUnsigned = configuration.trust.allowsUnsigned || options.allowUnsigned
-        if let trust = options.trust ?? PluginOptions.variable("GRAFANA_TRUST") { configuration.trust.store = trust }
         self.configuration = configuration
     }
 
