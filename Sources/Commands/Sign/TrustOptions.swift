@@ -7,21 +7,23 @@ import Signing
 struct TrustOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The trust folder. Without it: $GRAFANA_TRUST, else conf/trust of this installation or of this folder.",
+            "The trust folder. Without it: $GRAFANA_TRUST, else share/grafana/conf/trust of this installation.",
             valueName: "folder"))
     var trust: String?
 
     /// The folder, or nil when there is none: then only Grafana's built-in key is trusted.
+    ///
+    /// Never one of the working folder, which may be that of the plugin to be judged.
     var folder: String? {
         if let trust { return trust }
         if let variable = Terminal.variable("GRAFANA_TRUST"), !variable.isEmpty { return variable }
-        return (installed + ["conf/trust"]).first { access($0, F_OK) == 0 }
+        return installed.flatMap { access($0, F_OK) == 0 ? $0 : nil }
     }
 
     /// The folder of `make install`, beside the program.
-    private var installed: [String] {
-        guard let program = FilePaths.real("/proc/self/exe") else { return [] }
-        return ["\(FilePaths.folder(of: FilePaths.folder(of: program)))/share/grafana/conf/trust"]
+    private var installed: String? {
+        guard let program = FilePaths.real("/proc/self/exe") else { return nil }
+        return "\(FilePaths.folder(of: FilePaths.folder(of: program)))/share/grafana/conf/trust"
     }
 
     /// The trust store.
@@ -41,7 +43,8 @@ struct TrustOptions: ParsableArguments {
     /// - Throws: ``CommandFailure`` `.usage` when none is named and none is there.
     func folderToChange() throws -> TrustFolder {
         guard let folder else {
-            throw CommandFailure(.usage, "trust folder: none is named and there is no conf/trust; give --trust FOLDER")
+            throw CommandFailure(
+                .usage, "trust folder: none is named, this installation has none; give --trust FOLDER")
         }
         return TrustFolder(folder)
     }

@@ -38,12 +38,14 @@ struct RootURL: Equatable {
     /// - Returns: nil when a URL that had to be looked at is malformed.
     static func isAllowed(_ rootURLs: [String], applicationURL: String, type: Manifest.SignatureType?) -> Bool? {
         guard let server = RootURL(applicationURL) else { return nil }
+        // Patterns are compared with the URL as Grafana keeps it: with a slash at its end.
+        let whole = applicationURL.hasSuffix("/") ? applicationURL : applicationURL + "/"
         for text in rootURLs {
             guard let url = RootURL(text) else { return nil }
             if !url.scheme.isEmpty, url == server { return true }
             guard type == .privateGlob else { continue }
             guard let glob = Glob(text, separators: ["/", "."]) else { return nil }
-            if glob.matches(applicationURL) { return true }
+            if glob.matches(whole) { return true }
         }
         return false
     }
