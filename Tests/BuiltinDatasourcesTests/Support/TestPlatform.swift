@@ -7,10 +7,10 @@ import Testing
 /// A platform with one built-in plugin, for the length of a test.
 enum TestPlatform {
     static func run<Result: Sendable>(
-        _ builtin: BuiltinPlugin, _ body: (PluginPlatform) async throws -> Result
+        _ builtin: BuiltinPlugin, limits: CallLimits = CallLimits(), _ body: (PluginPlatform) async throws -> Result
     ) async throws -> Result {
         let platform = PluginPlatform(
-            configuration: PlatformConfiguration(serverVersion: "12.4.0"), builtins: [builtin],
+            configuration: PlatformConfiguration(serverVersion: "12.4.0", limits: limits), builtins: [builtin],
             keyValues: EmptyKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         await platform.load()
         do {
