@@ -22,6 +22,12 @@ let crypto: [Target.Dependency] = [
     .product(name: "CryptoExtras", package: "swift-crypto"),
 ]
 
+/// What makes a mistake in C harder to use.
+let hardening: [CSetting] = [
+    .define("_FORTIFY_SOURCE", to: "2", .when(configuration: .release)),
+    .unsafeFlags(["-fstack-protector-strong", "-ftrivial-auto-var-init=zero"]),
+]
+
 /// A target with the settings that all of them share.
 func target(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings)
@@ -37,6 +43,7 @@ let package = Package(
     products: [
         .executable(name: "grafana", targets: ["grafana"]),
         .executable(name: "grafana-cli", targets: ["grafana-cli"]),
+        .executable(name: "grafana-plugin-runner", targets: ["grafana-plugin-runner"]),
         .executable(name: "grafana-sign", targets: ["grafana-sign"]),
         .library(name: "PluginABI", targets: ["PluginABI"]),
     ],
@@ -62,6 +69,8 @@ let package = Package(
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
+        // What the server and grafana-plugin-runner say to each other.
+        .target(name: "CRunnerProtocol", cSettings: hardening),
 
         // The platform, from the bottom to the top; ArchitectureTests checks the arrows.
         target("PluginABI", ["CPluginABI"]),
@@ -71,7 +80,7 @@ let package = Package(
         target(
             "PluginHost", path: "Sources/Host",
             [
-                "CPluginABI", "PluginABI", "CJansson", "CLinux", "Signing", logging, lifecycle,
+                "CPluginABI", "PluginABI", "CJansson", "CLinux", "CRunnerProtocol", "Signing", logging, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
@@ -111,6 +120,16 @@ let package = Package(
         .executableTarget(name: "grafana-cli", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
         .executableTarget(name: "grafana-sign", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
 
+        // One plugin in a process of its own: C alone, so that it starts in a millisecond.
+        .executableTarget(
+            name: "grafana-plugin-runner", dependencies: ["CRunnerProtocol", "CJansson"],
+            cSettings: [.headerSearchPath("../../include"), .define("_GNU_SOURCE")] + hardening,
+            // The linker is swiftc, whose own library nothing here needs.
+            linkerSettings: [
+                .linkedLibrary("jansson"), .linkedLibrary("seccomp"),
+                .unsafeFlags(["-Xlinker", "--as-needed", "-Xlinker", "-z", "-Xlinker", "now"]),
+            ]),
+
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
         tests("SettingsTests", ["Settings"]),
@@ -141,6 +160,7 @@ let package = Package(
         // Runs programs for the tests, and talks to them.
         target("TestSupport", path: "Tests/TestSupport", ["Signing"]),
     ],
+    cLanguageStandard: .c11,
     cxxLanguageStandard: .cxx17
 )
 

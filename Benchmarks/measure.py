@@ -172,6 +172,27 @@ def inside(folder, library, table):
               ms(got["signed-start.nanoseconds"] / 1e6),
               ms(got["unsigned-start.nanoseconds"] / 1e6) + " the same without signatures",
               got["signed-start.nanoseconds"] / got["unsigned-start.nanoseconds"], "", None)
+    isolated(got, table)
+
+
+def isolated(got, table):
+    """A plugin in a process of its own; the peer is the real Go host with a real Go plugin on such a machine."""
+    for in_flight, peer in [(1, 160e3), (4, 350e3), (16, 1.2e6), (64, 4.3e6)]:
+        p50 = got[f"isolated-call-{in_flight}.p50.nanoseconds"]
+        p99 = got[f"isolated-call-{in_flight}.p99.nanoseconds"]
+        table.row(f"small call isolated, {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50), ns(peer) + " Go host and plugin",
+                  p50 / peer, "≤ 15 µs, p99 ≤ 100 µs" if in_flight == 1 else "",
+                  p50 <= 15e3 and p99 <= 100e3 if in_flight == 1 else None)
+    table.row("— calls a second, 64 in flight", f"{got['isolated-call-64.per-second']:,.0f}", "13,600 Go host and plugin",
+              got["isolated-call-64.per-second"] / 13600, "", None)
+    for name, reach in [("pooled", "≤ 1 ms"), ("copied", "")]:
+        time = got[f"isolated-sink-{name}.nanoseconds"]
+        table.row(f"1 M rows isolated, ready to read, {name}", ms(time / 1e6), "146 ms Go host and plugin", time / 146e6,
+                  reach, time <= 1e6 if reach else None)
+    start = got["isolated-start.nanoseconds"]
+    table.row("start of an isolated plugin, with a reload", ms(start / 1e6), "6.5 ms Go", start / 6.5e6, "≤ 1.5 ms",
+              start <= 1.5e6)
+    table.row("memory of an isolated plugin", f"{got['isolated-memory.bytes'] / 2**20:.1f} MiB", "", None, "", None)
 
 
 def prometheus(folder, _, table):

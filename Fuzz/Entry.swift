@@ -7,7 +7,8 @@ private let target: @Sendable (UnsafeBufferPointer<UInt8>) -> Void = {
     case "ArrowFile": fuzzArrowFile
     case "FrameJSON": fuzzFrameJSON
     case "JSONText": fuzzJSONText
-    default: fatalError("set FUZZ_TARGET to ArrowFile, FrameJSON or JSONText")
+    case "SharedBatch": fuzzSharedBatch
+    default: fatalError("set FUZZ_TARGET to ArrowFile, FrameJSON, JSONText or SharedBatch")
     }
 }()
 

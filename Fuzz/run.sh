@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
-frames="ArrowFile FrameJSON JSONText"
+frames="ArrowFile FrameJSON JSONText SharedBatch"
 sql="SQLText SQLArray SQLTime"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
@@ -21,6 +21,12 @@ build() {
         -I include -I Sources/CJansson -I Sources/CRNP -enable-upcoming-feature MemberImportVisibility \
         -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny -suppress-warnings \
         "$@" -o "$made/$program"
+}
+
+# What the two ends of the runner's protocol read, in C.
+build_messages() {
+    clang -std=c11 -O1 -g -fsanitize=fuzzer,address -ISources/CRunnerProtocol/include Fuzz/runner_messages.c \
+        Sources/CRunnerProtocol/runner_protocol.c -o "$made/fuzz-messages"
 }
 
 # shellcheck disable=SC2046
@@ -81,14 +87,22 @@ seed() {
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $sql $signing
+[ $# -gt 0 ] || set -- $frames $sql $signing RunnerMessages
 for name in "$@"; do
     program=fuzz
     case " $signing " in *" $name "*) program=fuzz-signing ;; esac
     case " $sql " in *" $name "*) program=fuzz-sql ;; esac
+    [ "$name" != RunnerMessages ] || program=fuzz-messages
     case " $built " in
         *" $program "*) ;;
-        *) case $program in fuzz) build_frames ;; fuzz-sql) build_sql ;; *) build_signing ;; esac; built="$built $program" ;;
+        *)
+            case $program in
+                fuzz) build_frames ;;
+                fuzz-sql) build_sql ;;
+                fuzz-messages) build_messages ;;
+                *) build_signing ;;
+            esac
+            built="$built $program" ;;
     esac
     seed "$name"
     echo "fuzz: $name for $seconds s"

@@ -28,6 +28,10 @@ for program in "$@"; do
     rm -r "$made"
 done
 
+# The program that the server starts for plugins that run in processes of their own; nobody else does.
+runner=grafana-plugin-runner
+install -D -m 755 -s "$release/$runner" "$root/libexec/grafana/$runner"
+
 # What the server reads below its home path: grafana server --homepath PREFIX/share/grafana
 for folder in conf public; do
     [ -d "$folder" ] || continue

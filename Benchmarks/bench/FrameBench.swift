@@ -41,11 +41,26 @@ struct FrameBench {
         report("arrow-copy.nanoseconds", copy(arrow.finish()))
     }
 
-    private func query() async throws -> DataFrame {
+    /// How long the rows take until they can be read, from a plugin in a process of its own: copied into shared memory by
+    /// its runner, and written there by the plugin itself.
+    func runIsolated() async throws {
+        for (name, json) in [("copied", "{}"), ("pooled", #"{"pooled":true}"#)] {
+            var sink = Timing()
+            for _ in 0..<Self.rounds {
+                let began = Timing.now
+                let frame = try await query(json)
+                sink.add(since: began)
+                precondition(frame.rowCount == 1_000_000)
+            }
+            report("isolated-sink-\(name).nanoseconds", sink.median)
+        }
+    }
+
+    private func query(_ json: String = "{}") async throws -> DataFrame {
         let source = DataSourceConfiguration(
             settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
         let query = DataQuery(
-            refID: "A", json: JSONText("{}"), model: .object([:]), from: Timestamp(seconds: 0),
+            refID: "A", json: JSONText(json), model: .object([:]), from: Timestamp(seconds: 0),
             to: Timestamp(seconds: 1), interval: .seconds(1), maxDataPoints: 1_000_000)
         var result: DataFrame?
         for await event in try await platform.queryData([query], of: source, facts: CallFacts()) {

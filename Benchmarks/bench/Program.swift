@@ -19,14 +19,28 @@ enum Program {
         }
         var loading = LoadingSettings()
         loading.isDevelopment = true
+        try await run(.inProcess, arguments[1], loading) { platform in
+            try await CallBench(platform: platform, library: arguments[2]).run()
+            try await FrameBench(platform: platform).run()
+        }
+        try await run(.process, arguments[1], loading) { platform in
+            try await IsolatedBench(platform: platform).run()
+            try await FrameBench(platform: platform).runIsolated()
+        }
+    }
+
+    private static func run(
+        _ level: IsolationLevel, _ folder: String, _ loading: LoadingSettings,
+        _ body: (PluginPlatform) async throws -> Void
+    ) async throws {
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(
-                pluginsFolder: arguments[1], loading: loading, serverVersion: "13.0.0"),
+                pluginsFolder: folder, loading: loading, serverVersion: "13.0.0",
+                isolation: IsolationPolicy(common: level)),
             builtins: [], keyValues: NoStore(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
         await platform.load()
         for refusal in platform.refusals { complain("bench: \(refusal)") }
-        try await CallBench(platform: platform, library: arguments[2]).run()
-        try await FrameBench(platform: platform).run()
+        try await body(platform)
         await platform.shutDown()
         try await SignatureBench(folder: arguments[1] + "/../signature").run()
     }

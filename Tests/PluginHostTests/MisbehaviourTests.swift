@@ -8,11 +8,14 @@ import Testing
 struct MisbehaviourTests {
     private let type = "grafana-misbehaving-datasource"
 
+    static let levels: [IsolationLevel] = [.inProcess, .process, .sandbox]
+
     private func run(
-        _ mode: String, limits: CallLimits = CallLimits(time: .milliseconds(300), grace: .milliseconds(100)),
+        _ mode: String, at level: IsolationLevel = .inProcess,
+        limits: CallLimits = CallLimits(time: .milliseconds(300), grace: .milliseconds(100)),
         _ check: (TestPlatform, Answer) async throws -> Void
     ) async throws {
-        try await TestPlatform.run(examples: ["misbehaving-c"], limits: limits) { test in
+        try await TestPlatform.run(examples: ["misbehaving-c"], limits: limits, level: level) { test in
             let answer = try await test.answer([test.query(#"{"mode":"\#(mode)"}"#)], of: test.source(type))
             try await check(test, answer)
             // Whatever the plugin did, the next call is answered.
@@ -24,11 +27,11 @@ struct MisbehaviourTests {
 
     @Test(
         "GF-R-011: a call that is never completed is given up at its deadline",
-        arguments: [
-            "never-completes", "ignores-cancel", "hangs-in-start",
-        ])
-    func neverCompletes(mode: String) async throws {
-        try await run(mode) { test, answer in
+        arguments: levels, ["never-completes", "ignores-cancel", "hangs-in-start"])
+    func neverCompletes(level: IsolationLevel, mode: String) async throws {
+        // Long enough for a process that has to be started again.
+        let limits = CallLimits(time: .milliseconds(500), grace: .milliseconds(100))
+        try await run(mode, at: level, limits: limits) { test, answer in
             #expect(answer.error?.code == .timeout)
             #expect(test.platform.plugin(id: type)?.callsAbandoned == 1)
         }
@@ -36,11 +39,12 @@ struct MisbehaviourTests {
 
     @Test(
         "GF-R-011: what comes twice or late changes nothing",
-        arguments: [
+        arguments: levels,
+        [
             "completes-twice", "error-and-completes", "completes-after-release", "emits-after-complete",
         ])
-    func comesTwice(mode: String) async throws {
-        try await run(mode) { test, answer in
+    func comesTwice(level: IsolationLevel, mode: String) async throws {
+        try await run(mode, at: level, limits: CallLimits(time: .seconds(20))) { test, answer in
             #expect(answer.error == nil)
             // The plugin breaks its rule after the answer has come.
             let clock = ContinuousClock()
@@ -52,13 +56,14 @@ struct MisbehaviourTests {
 
     @Test(
         "GF-R-016: data that cannot be read fails the call",
-        arguments: [
+        arguments: levels,
+        [
             "child-is-shorter", "length-is-negative", "length-overflows", "offset-overflows", "buffer-is-null",
             "child-is-null", "child-is-missing", "nulls-are-uncovered", "offsets-are-negative",
             "format-is-unknown", "format-is-null", "metadata-is-negative",
         ])
-    func badData(mode: String) async throws {
-        try await run(mode) { _, answer in
+    func badData(level: IsolationLevel, mode: String) async throws {
+        try await run(mode, at: level, limits: CallLimits(time: .seconds(20))) { _, answer in
             #expect((answer.error ?? answer.failures["A"])?.code == .badData, "\(answer)")
         }
     }
@@ -71,21 +76,28 @@ struct MisbehaviourTests {
         }
     }
 
-    @Test func anUnknownStatusReadsAsInternal() async throws {
-        try await run("unknown-status") { _, answer in
+    @Test("GF-R-016: what a process shares is judged in full", arguments: ["offsets-descend", "utf8-is-invalid"])
+    func sharedDataAreJudgedInFull(mode: String) async throws {
+        try await run(mode, at: .process, limits: CallLimits(time: .seconds(20))) { _, answer in
+            #expect((answer.error ?? answer.failures["A"])?.code == .badData, "\(answer)")
+        }
+    }
+
+    @Test(arguments: levels) func anUnknownStatusReadsAsInternal(level: IsolationLevel) async throws {
+        try await run("unknown-status", at: level, limits: CallLimits(time: .seconds(20))) { _, answer in
             #expect((answer.error ?? answer.failures["A"])?.code == .internal)
         }
     }
 
-    @Test func aFloodOfLogLinesIsCut() async throws {
-        try await run("floods-log", limits: CallLimits(time: .seconds(20))) { _, answer in
+    @Test(arguments: levels) func aFloodOfLogLinesIsCut(level: IsolationLevel) async throws {
+        try await run("floods-log", at: level, limits: CallLimits(time: .seconds(20))) { _, answer in
             #expect(answer.error == nil)
         }
     }
 
-    @Test func ignoringCreditEndsAtTheHardBound() async throws {
+    @Test(arguments: levels) func ignoringCreditEndsAtTheHardBound(level: IsolationLevel) async throws {
         let limits = CallLimits(time: .seconds(20), window: 1 << 20)
-        try await TestPlatform.run(examples: ["misbehaving-c"], limits: limits) { test in
+        try await TestPlatform.run(examples: ["misbehaving-c"], limits: limits, level: level) { test in
             let events = try await test.platform.queryData(
                 [test.query(#"{"mode":"ignores-credit"}"#)], of: test.source(type), facts: CallFacts())
             // Nobody reads until the plugin has given up.

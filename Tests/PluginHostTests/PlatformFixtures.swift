@@ -17,14 +17,18 @@ final class TestPlatform: Sendable {
     /// - Parameter examples: folders of `.build/examples` to copy into the plugins folder.
     init(
         examples: [String] = [], limits: CallLimits = CallLimits(), isDevelopment: Bool = true,
-        verifier: any SignatureVerifier = TrustVerifier()
+        verifier: any SignatureVerifier = TrustVerifier(),
+        level: IsolationLevel = .inProcess, runner: RunnerSettings = RunnerSettings(),
+        prepare: (LoadingFolder) throws -> Void = { _ in }
     ) throws {
         folder = try LoadingFolder()
         for example in examples { try folder.install(example: example) }
+        try prepare(folder)
         var loading = LoadingSettings()
         loading.isDevelopment = isDevelopment
         let configuration = PlatformConfiguration(
-            pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits)
+            pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits,
+            isolation: IsolationPolicy(common: level), runner: runner)
         platform = PluginPlatform(
             configuration: configuration,
             builtins: [
@@ -36,9 +40,12 @@ final class TestPlatform: Sendable {
 
     /// Loads, runs the body and shuts down, also when the body throws.
     static func run<R: Sendable>(
-        examples: [String] = [], limits: CallLimits = CallLimits(), _ body: (TestPlatform) async throws -> R
+        examples: [String] = [], limits: CallLimits = CallLimits(), level: IsolationLevel = .inProcess,
+        runner: RunnerSettings = RunnerSettings(), prepare: (LoadingFolder) throws -> Void = { _ in },
+        _ body: (TestPlatform) async throws -> R
     ) async throws -> R {
-        let test = try TestPlatform(examples: examples, limits: limits)
+        let test = try TestPlatform(
+            examples: examples, limits: limits, level: level, runner: runner, prepare: prepare)
         await test.platform.load()
         do {
             let result = try await body(test)

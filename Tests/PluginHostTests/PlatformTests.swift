@@ -6,9 +6,10 @@ import Testing
 
 struct PlatformTests {
     private let hello = "grafana-helloc-datasource"
+    private static let levels: [IsolationLevel] = [.inProcess, .process, .sandbox]
 
-    @Test func aCPluginAnswersQueryHealthAndResource() async throws {
-        try await TestPlatform.run(examples: ["hello-c"]) { test in
+    @Test(arguments: levels) func aCPluginAnswersQueryHealthAndResource(level: IsolationLevel) async throws {
+        try await TestPlatform.run(examples: ["hello-c"], level: level) { test in
             let source = test.source(hello)
 
             let answer = try await test.answer([test.query(#"{"amplitude": 2}"#)], of: source)
@@ -41,8 +42,8 @@ struct PlatformTests {
         }
     }
 
-    @Test func oneQueryFailsAlone() async throws {
-        try await TestPlatform.run(examples: ["hello-c"]) { test in
+    @Test(arguments: levels) func oneQueryFailsAlone(level: IsolationLevel) async throws {
+        try await TestPlatform.run(examples: ["hello-c"], level: level) { test in
             let answer = try await test.answer(
                 [test.query(#"{"period": -1}"#, refID: "A"), test.query(refID: "B")], of: test.source(hello))
 
@@ -66,8 +67,8 @@ struct PlatformTests {
         }
     }
 
-    @Test func settingsThatChangeMakeANewInstance() async throws {
-        try await TestPlatform.run(examples: ["misbehaving-c"]) { test in
+    @Test(arguments: levels) func settingsThatChangeMakeANewInstance(level: IsolationLevel) async throws {
+        try await TestPlatform.run(examples: ["misbehaving-c"], level: level) { test in
             let type = "grafana-misbehaving-datasource"
             let good = try await test.answer([test.query(#"{"mode":"behaves"}"#)], of: test.source(type))
             let broken = test.source(type, json: ["mode": "create-fails"], version: 2)
@@ -81,8 +82,8 @@ struct PlatformTests {
         }
     }
 
-    @Test func aPluginIsSwitchedOffAndOn() async throws {
-        try await TestPlatform.run(examples: ["hello-c"]) { test in
+    @Test(arguments: levels) func aPluginIsSwitchedOffAndOn(level: IsolationLevel) async throws {
+        try await TestPlatform.run(examples: ["hello-c"], level: level) { test in
             try await test.platform.setEnabled(false, id: hello)
             let error = await #expect(throws: PluginError.self) {
                 _ = try await test.answer([test.query()], of: test.source(hello))
@@ -109,8 +110,8 @@ struct PlatformTests {
         }
     }
 
-    @Test func reloadsLoseNoRequest() async throws {
-        try await TestPlatform.run(examples: ["hello-c"]) { test in
+    @Test(arguments: levels) func reloadsLoseNoRequest(level: IsolationLevel) async throws {
+        try await TestPlatform.run(examples: ["hello-c"], level: level) { test in
             let source = test.source(hello)
             let failures = try await withThrowingTaskGroup(of: Int.self) { group in
                 for _ in 0..<8 {

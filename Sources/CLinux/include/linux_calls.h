@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "linux_process.h"
+
 /* A memory file that can be sealed; -1 and errno on failure. */
 int linux_memfd_create(const char *name);
 

@@ -21,6 +21,9 @@ public enum IsolationLevel: Int, Sendable, CaseIterable, Comparable {
         }
     }
 
+    /// The word of Grafana's metrics: `in_memory`, or `local` for a process of its own.
+    var target: String { self < .process ? "in_memory" : "local" }
+
     /// Reads a name; nil for any other text.
     public init?(name: String) {
         guard let level = Self.allCases.first(where: { $0.name == name }) else { return nil }
@@ -59,11 +62,14 @@ public struct PluginProcessStatus: Sendable, Equatable {
     public var limitsHit: [String: Int]
     /// Why the last process ended; empty when none did.
     public var lastFailure: String
+    /// What the kernel enforces of a sandbox: `seccomp`, `files`, `tcp`, `network`; empty at other levels.
+    public var enforced: [String]
 
     /// Describes a process that never ran unless values are given.
     public init(
         state: State = .stopped, processID: Int32 = 0, restarts: Int = 0, memoryBytes: Int = 0,
-        processorSeconds: Double = 0, limitsHit: [String: Int] = [:], lastFailure: String = ""
+        processorSeconds: Double = 0, limitsHit: [String: Int] = [:], lastFailure: String = "",
+        enforced: [String] = []
     ) {
         self.state = state
         self.processID = processID
@@ -72,5 +78,6 @@ public struct PluginProcessStatus: Sendable, Equatable {
         self.processorSeconds = processorSeconds
         self.limitsHit = limitsHit
         self.lastFailure = lastFailure
+        self.enforced = enforced
     }
 }

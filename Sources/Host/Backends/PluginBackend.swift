@@ -52,8 +52,9 @@ extension PluginBackend {
         PluginBackend(level: .linked, description: try ask(plugin, entry, level: .linked, serverVersion))
     }
 
-    /// L1: the sealed image, mapped into the server. It stays mapped for ever: a library that used threads or Swift tasks
-    /// cannot be unmapped safely.
+    /// L1: the sealed image, mapped into the server.
+    ///
+    /// It stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
     ///
     /// - Throws: ``PluginRefusal`` `.libraryMissing`, `.libraryNotOpened`, `.entryMissing`, `.entryRefused`.
     static func mapped(_ plugin: ValidatedPlugin, serverVersion: String) throws -> PluginBackend {

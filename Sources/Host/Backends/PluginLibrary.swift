@@ -75,7 +75,8 @@ final class PluginLibrary: @unchecked Sendable {
                 message: "its description is incomplete", remedy: "ask its author for a corrected version")
         }
         let runtime = PluginRuntime(
-            id: plugin.id, traits: traits, services: services, level: backend.level, process: backend.process)
+            id: plugin.id, traits: traits, services: services, level: backend.level, process: backend.process,
+            permissions: plugin.descriptor.permissions)
         runtime.adoptCalls(calls)
         let pointer = try await start(plugin, runtime, close: library.close) { handle, out in
             open(described.pointer, runtime.host, handle, out)

@@ -17,6 +17,11 @@ extension PluginPlatform {
                 expected: "a library", message: "its backend is a program of its own, which this version does not run",
                 remedy: "install a plugin with a library, or wait for a version that runs backend processes")
         }
-        return try .mapped(plugin, serverVersion: configuration.serverVersion)
+        let level = configuration.isolation.level(
+            of: plugin, isDevelopment: configuration.loading.isDevelopment)
+        guard level >= .process else { return try .mapped(plugin, serverVersion: configuration.serverVersion) }
+        return try await .isolated(
+            plugin, level: level, settings: configuration.runner, services: services,
+            serverVersion: configuration.serverVersion)
     }
 }

@@ -87,6 +87,9 @@ final class CallInput: Sendable {
 
     init(_ bytes: [UInt8]) { state = Mutex(State(bytes: bytes)) }
 
+    /// What has not been read yet.
+    var rest: [UInt8] { state.withLock { Array($0.bytes[$0.offset...]) } }
+
     /// Copies the next bytes; returns 0 at the end.
     func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         state.withLock { state in

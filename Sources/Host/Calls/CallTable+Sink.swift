@@ -20,6 +20,11 @@ extension CallTable {
         } catch {
             return reject(handle, "frame \(frame) of query '\(refID)': \(error)")
         }
+        return opened(handle, frame: frame, refID: refID, imported)
+    }
+
+    /// A frame is open, whose schema has been read.
+    func opened(_ handle: OpaquePointer?, frame: UInt32, refID: String, _ imported: FrameSchema) -> gf_status {
         let receiver: any CallReceiver
         switch admitEvent(handle) {
         case .refuse(let status): return status
@@ -50,6 +55,16 @@ extension CallTable {
         } catch {
             return reject(handle, "frame \(frame): \(error)")
         }
+        return received(handle, frame: frame, rows)
+    }
+
+    /// The schema of an open frame of a running call.
+    func schema(_ handle: OpaquePointer?, frame: UInt32) -> FrameSchema? {
+        withRunning(handle) { state, _ in state.frames[frame] } ?? nil
+    }
+
+    /// Rows of an open frame came, which have been checked.
+    func received(_ handle: OpaquePointer?, frame: UInt32, _ rows: DataFrame) -> gf_status {
         let bytes = rows.byteCount + Self.eventCost
         switch admit(handle, bytes: bytes, rows: rows.rowCount) {
         case .take(let receiver, let status):
@@ -63,9 +78,14 @@ extension CallTable {
     func bytes(_ handle: OpaquePointer?, _ bytes: gf_bytes) -> gf_status {
         guard bytes.length <= UInt64(Int.max) else { return reject(handle, "a length of \(bytes.length) bytes") }
         let count = bytes.data == nil ? 0 : Int(bytes.length)
-        switch admit(handle, bytes: count, rows: 0) {
+        return received(handle, ByteChunk(copying: UnsafeRawBufferPointer(start: bytes.data, count: count)))
+    }
+
+    /// Bytes came in memory of the host.
+    func received(_ handle: OpaquePointer?, _ chunk: ByteChunk) -> gf_status {
+        switch admit(handle, bytes: chunk.count, rows: 0) {
         case .take(let receiver, let status):
-            receiver.received(ByteChunk(copying: UnsafeRawBufferPointer(start: bytes.data, count: count)))
+            receiver.received(chunk)
             return status
         case .refuse(let status):
             return status
@@ -77,13 +97,7 @@ extension CallTable {
         guard length <= UInt64(memory.capacity) else {
             return reject(handle, "a buffer of \(memory.capacity) bytes was said to hold \(length)")
         }
-        switch admit(handle, bytes: Int(length), rows: 0) {
-        case .take(let receiver, let status):
-            receiver.received(ByteChunk(start: memory.start, count: Int(length), owner: memory))
-            return status
-        case .refuse(let status):
-            return status
-        }
+        return received(handle, ByteChunk(start: memory.start, count: Int(length), owner: memory))
     }
 
     func head(_ handle: OpaquePointer?, _ head: UnsafePointer<gf_head>?) -> gf_status {
@@ -211,7 +225,7 @@ extension CallTable {
     }
 
     /// What was emitted breaks a rule: the call fails with it when it completes.
-    private func reject(_ handle: OpaquePointer?, _ message: String) -> gf_status {
+    func reject(_ handle: OpaquePointer?, _ message: String) -> gf_status {
         let known: Void? = withRunning(handle) { state, _ in
             state.error = PluginError(
                 .badData, "plugin '\(runtime.id)' sent a result that cannot be used: \(message)", source: .plugin)

@@ -25,6 +25,8 @@ final class PluginRuntime: @unchecked Sendable {
     let level: IsolationLevel
     /// The process that the plugin's code runs in; nil when that is the server's own.
     let process: (any PluginProcess)?
+    /// The servers that the plugin may reach; nil: all.
+    let permittedHosts: PermittedHosts?
     private(set) var calls: CallTable?
 
     private let neverBlocks: Bool
@@ -38,11 +40,12 @@ final class PluginRuntime: @unchecked Sendable {
 
     init(
         id: String, traits: gf_plugin_desc, services: HostServices, level: IsolationLevel,
-        process: (any PluginProcess)?
+        process: (any PluginProcess)?, permissions: PluginDescriptor.Permissions
     ) {
         self.id = id
         self.level = level
         self.process = process
+        permittedHosts = level == .sandbox ? PermittedHosts(patterns: permissions.hosts) : nil
         self.services = services
         watchdog = services.watchdog
         var logger = services.logger

@@ -89,6 +89,9 @@ extension PluginRefusal.Code {
     /// The library did not open, or its process did not start.
     public static let startFailed = Self("start-failed")
 
+    /// `grafana-plugin-runner` is not installed.
+    public static let runnerMissing = Self("runner-missing")
+
     /// Every code, in the order of the pipeline; `docs/troubleshooting.md` has one paragraph for each.
     public static let all: [Self] = [
         folderMissing, folderUnreadable, symlinkLoop, folderTooDeep, fileOutsideFolder, pluginJSONUnreadable,
@@ -98,7 +101,7 @@ extension PluginRefusal.Code {
         libraryUnreadable, libraryTooLarge, libraryOutsideFolder, imageNotSealed,
         libraryNotELF, libraryTruncated, libraryMalformed, libraryWrongClass, libraryWrongArchitecture,
         libraryNotShared, executableStack, entryMissing, abiTooNew, abiTooOld, libraryNotOpened, entryRefused,
-        descriptorDiffers, startFailed,
+        descriptorDiffers, startFailed, runnerMissing,
     ]
 
     /// The codes of plugins that are left out on purpose: nothing is broken, and Grafana lists no error for them.

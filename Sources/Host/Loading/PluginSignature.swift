@@ -53,6 +53,8 @@ public struct PluginSignature: Sendable {
     public var organization: String { verdict?.organization ?? "" }
     /// How near to the server the trust lets the plugin run; nil unless the status is `valid`.
     public var level: TrustLevel? { verdict?.level }
+    /// The closest to the server that the signer's key lets the plugin run: L1 for keys that were granted it, else L2.
+    var closestLevel: IsolationLevel { level == .inProcess ? .inProcess : .process }
 }
 
 extension PluginSignature {

@@ -9,14 +9,16 @@ final class CallMetrics: Sendable {
     private struct Key: Hashable {
         var pluginID: String
         var endpoint: String
+        /// `in_memory`, or `local` for a process of its own.
+        var target: String
     }
 
     private let times = Mutex<[Key: CallTimes]>([:])
 
     /// The times of one kind of call to one plugin; the same object each time.
-    func times(pluginID: String, endpoint: String) -> CallTimes {
+    func times(pluginID: String, endpoint: String, level: IsolationLevel = .linked) -> CallTimes {
         times.withLock { times in
-            let key = Key(pluginID: pluginID, endpoint: endpoint)
+            let key = Key(pluginID: pluginID, endpoint: endpoint, target: level.target)
             if let known = times[key] { return known }
             let new = CallTimes()
             times[key] = new
@@ -25,8 +27,11 @@ final class CallMetrics: Sendable {
     }
 
     /// What a call tells when it has ended.
-    func observer(pluginID: String, endpoint: String, size: Int) -> @Sendable (PluginError?, [PluginError]) -> Void {
-        let times = times(pluginID: pluginID, endpoint: endpoint)
+    func observer(
+        pluginID: String, endpoint: String, level: IsolationLevel, size: Int
+    ) -> @Sendable (PluginError?, [PluginError]) -> Void {
+        let times = times(pluginID: pluginID, endpoint: endpoint, level: level)
+        times.record(requestBytes: size)
         let began = MonotonicTime.now
         return { error, failures in
             times.record(error ?? failures.first { $0.source != .downstream } ?? failures.first, began: began)
@@ -56,15 +61,35 @@ final class CallMetrics: Sendable {
             }
             text += "\(name)_sum{\(labels)} \(value.seconds)\n\(name)_count{\(labels)} \(total)\n"
         }
+        writeSizes(into: &text)
+    }
+
+    /// The sizes of requests in Prometheus's text format.
+    private func writeSizes(into text: inout String) {
+        let name = "grafana_plugin_request_size_bytes"
+        text += "# HELP \(name) Plugin request size in bytes\n# TYPE \(name) histogram\n"
+        for (key, times) in times.withLock({ $0 }).sorted(by: { Self.order($0.key, $1.key) }) {
+            let labels =
+                "source=\"grafana-backend\",plugin_id=\"\(PrometheusText.escape(key.pluginID))\","
+                + "endpoint=\"\(key.endpoint)\",target=\"\(key.target)\""
+            let sizes = times.requestSizes
+            var total: UInt64 = 0
+            for (index, count) in sizes.counts.enumerated() {
+                total += count
+                let bound = index < CallTimes.sizeBounds.count ? "\(CallTimes.sizeBounds[index])" : "+Inf"
+                text += "\(name)_bucket{\(labels),le=\"\(bound)\"} \(total)\n"
+            }
+            text += "\(name)_sum{\(labels)} \(sizes.bytes)\n\(name)_count{\(labels)} \(total)\n"
+        }
     }
 
     private static func order(_ left: Key, _ right: Key) -> Bool {
-        (left.pluginID, left.endpoint) < (right.pluginID, right.endpoint)
+        (left.pluginID, left.endpoint, left.target) < (right.pluginID, right.endpoint, right.target)
     }
 
     private static func labels(_ key: Key, _ outcome: CallTimes.Outcome) -> String {
         "plugin_id=\"\(PrometheusText.escape(key.pluginID))\",endpoint=\"\(key.endpoint)\",status=\"\(outcome.status)\","
-            + "target=\"in_memory\",status_source=\"\(outcome.source)\""
+            + "target=\"\(key.target)\",status_source=\"\(outcome.source)\""
     }
 }
 
@@ -117,6 +142,16 @@ final class CallTimes: Sendable {
     /// Upper bounds in seconds.
     static let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25]
 
+    /// How large requests were: by upper bound, not summed up.
+    struct Sizes {
+        var counts = [UInt64](repeating: 0, count: CallTimes.sizeBounds.count + 1)
+        var bytes = 0
+    }
+
+    /// Upper bounds in bytes.
+    static let sizeBounds = (0..<14).map { 128 << $0 }
+
+    private let sizes = Mutex(Sizes())
     private let values = Mutex([Value](repeating: Value(), count: Outcome.allCases.count))
 
     /// Counts a call that began then and ends now.
@@ -129,6 +164,18 @@ final class CallTimes: Sendable {
             values[outcome].seconds += seconds
         }
     }
+
+    /// Counts a request of a size.
+    func record(requestBytes: Int) {
+        let bucket = Self.sizeBounds.firstIndex { requestBytes <= $0 } ?? Self.sizeBounds.count
+        sizes.withLock { sizes in
+            sizes.counts[bucket] += 1
+            sizes.bytes += requestBytes
+        }
+    }
+
+    /// The sizes so far.
+    var requestSizes: Sizes { sizes.withLock { $0 } }
 
     /// The outcomes that there were.
     var outcomes: [(outcome: Outcome, value: Value)] {
@@ -160,8 +207,46 @@ extension PluginPlatform {
         Self.gauge("grafana_plugin_rules_broken", "Broken rules of the ABI", plugins, into: &text) {
             ("", $0.rulesBroken)
         }
+        writeProcesses(plugins, into: &text)
         for plugin in plugins { text += metricsText(pluginID: plugin.id) ?? "" }
     }
+
+    /// Where plugins run, and how the processes of those do that have some.
+    private func writeProcesses(_ plugins: [PluginInfo], into text: inout String) {
+        let running = plugins.filter { $0.level != nil }
+        Self.gauge("grafana_plugin_target_info", "Where plugins run", running, into: &text) {
+            ("target=\"\($0.level?.target ?? "")\"", 1)
+        }
+        let levels = "0 linked, 1 in-process, 2 process, 3 sandbox"
+        Self.gauge("grafana_plugin_isolation_level", levels, running, into: &text) { ("", $0.level?.rawValue ?? 0) }
+        let processes = plugins.filter { $0.process != nil }
+        for (name, help, value) in Self.processGauges {
+            Self.gauge("grafana_plugin_process_\(name)", help, processes, into: &text) { plugin in
+                ("", plugin.process.map(value) ?? 0)
+            }
+        }
+        text += "# HELP grafana_plugin_process_cpu_seconds_total Processor time of plugins' processes\n"
+        text += "# TYPE grafana_plugin_process_cpu_seconds_total counter\n"
+        for plugin in processes {
+            let seconds = plugin.process?.processorSeconds ?? 0
+            text += "grafana_plugin_process_cpu_seconds_total{plugin_id=\"\(PrometheusText.escape(plugin.id))\"} "
+            text += PrometheusText.number(seconds) + "\n"
+        }
+        text += "# HELP grafana_plugin_limits_hit_total Limits that plugins' processes hit\n"
+        text += "# TYPE grafana_plugin_limits_hit_total counter\n"
+        for plugin in processes {
+            for (limit, count) in (plugin.process?.limitsHit ?? [:]).sorted(by: { $0.key < $1.key }) {
+                text += "grafana_plugin_limits_hit_total{plugin_id=\"\(PrometheusText.escape(plugin.id))\","
+                text += "limit=\"\(limit)\"} \(count)\n"
+            }
+        }
+    }
+
+    private static let processGauges: [(name: String, help: String, value: @Sendable (PluginProcessStatus) -> Int)] = [
+        ("up", "1 while the plugin's process runs", { $0.state == .running ? 1 : 0 }),
+        ("restarts", "Failures after which the plugin's process was started again", { $0.restarts }),
+        ("resident_memory_bytes", "Resident memory of the plugin's process", { $0.memoryBytes }),
+    ]
 
     private static func gauge(
         _ name: String, _ help: String, _ plugins: [PluginInfo], into text: inout String,

@@ -20,12 +20,17 @@ public struct PlatformConfiguration: Sendable {
     public var disabledIDs: Set<String>
     /// The most rows of a query that asks for no number of its own; nil: only the bytes of a call are bounded.
     public var rowLimit: Int?
+    /// Which plugins run in processes of their own.
+    public var isolation: IsolationPolicy
+    /// How those processes run.
+    public var runner: RunnerSettings
 
     /// Makes a configuration without plugin folders unless they are given.
     public init(
         pluginsFolder: String? = nil, pluginPaths: [String: String] = [:], loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
-        disabledIDs: Set<String> = [], rowLimit: Int? = nil
+        disabledIDs: Set<String> = [], rowLimit: Int? = nil,
+        isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings()
     ) {
         self.pluginsFolder = pluginsFolder
         self.pluginPaths = pluginPaths
@@ -35,6 +40,8 @@ public struct PlatformConfiguration: Sendable {
         self.http = http
         self.disabledIDs = disabledIDs
         self.rowLimit = rowLimit
+        self.isolation = isolation
+        self.runner = runner
     }
 
     var sources: [PluginSource] { PluginSource.all(plugins: pluginsFolder, pluginPaths: pluginPaths) }
@@ -113,6 +120,8 @@ public struct PluginInfo: Sendable {
     public var callsAbandoned: Int
     /// Breaches of the ABI's rules that the host noticed in the loaded generation.
     public var rulesBroken: Int
+    /// Its process; nil for a plugin whose code runs in the server's.
+    public var process: PluginProcessStatus?
     /// What `gf.describe/1` says: a JSON object, or empty.
     public var description: String
 }

@@ -103,7 +103,8 @@ extension PluginPlatform {
         guard let calls = instance.runtime.calls else {
             throw PluginError(.state, "plugin '\(pluginID)' is not open", source: .host)
         }
-        let observer = metrics.observer(pluginID: instance.runtime.id, endpoint: endpoint, size: size)
+        let observer = metrics.observer(
+            pluginID: instance.runtime.id, endpoint: endpoint, level: instance.runtime.level, size: size)
         let queue = CallQueue(observer: observer)
         var limits = configuration.limits
         if isStream {

@@ -325,6 +325,7 @@ extension PluginInfo {
             callsTotal: counters?.total.load(ordering: .relaxed) ?? 0,
             callsAbandoned: counters?.abandoned.load(ordering: .relaxed) ?? 0,
             rulesBroken: counters?.misbehaviours.load(ordering: .relaxed) ?? 0,
+            process: entry.generation?.library.process?.status,
             description: entry.generation?.library.description ?? "")
     }
 }

@@ -69,6 +69,7 @@ enum HTTPService {
         do {
             let configuration = runtime.services.configurations[request.config]
             let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
+            try runtime.permittedHosts?.check(outgoing, configuration)
             let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
             let timeout = min(outgoing.timeout.nanoseconds, remaining)
             exchange.start(outgoing.request, deadline: .now() + .nanoseconds(timeout))

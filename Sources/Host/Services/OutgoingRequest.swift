@@ -11,6 +11,8 @@ internal import PluginABI
 /// - SeeAlso: the settings that all HTTP data sources share, as in Grafana's `httpclient` of its plugin SDK.
 struct OutgoingRequest {
     let request: AsyncHTTPClient.HTTPClient.Request
+    /// The address, absolute.
+    let url: String
     let timeout: Duration
     private let url: String
 
@@ -64,6 +66,11 @@ struct OutgoingRequest {
         let queries = [baseQuery, query].filter { !$0.isEmpty }.joined(separator: "&")
         let target = relative.isEmpty ? String(basePath) : joined + URLText.escaped(relative)
         return queries.isEmpty ? target : "\(target)?\(URLText.escaped(queries))"
+    }
+
+    /// Whether the request goes to the server that the data source names.
+    func isOfSameOrigin(as source: DataSourceConfiguration) -> Bool {
+        !source.settings.url.isEmpty && Self.origin(of: url) == Self.origin(of: source.settings.url)
     }
 
     /// Scheme, host and port of a URL as they are written; a plugin's own URL gets credentials for the same ones only.

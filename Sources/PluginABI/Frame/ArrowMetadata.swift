@@ -19,7 +19,7 @@ struct ArrowMetadata {
         if let config = field.config { pairs.append(("config", config.json.text)) }
     }
 
-    init() {}
+    init(pairs: [(key: String, value: String)] = []) { self.pairs = pairs }
 
     var isEnum: Bool { self["tstype"] == "enum" }
 }

@@ -16,6 +16,7 @@ struct PluginAPI: Sendable {
         router.get("api/plugins", use: list)
         router.get("api/plugins/errors", use: errors)
         router.post("api/plugins/reload") { try await reload($0, $1, id: nil) }
+        router.get("api/plugins/:id", use: plugin)
         router.get("api/plugins/:id/settings", use: settings)
         router.post("api/plugins/:id/settings", use: saveSettings)
         router.get("api/plugins/:id/health", use: health)
@@ -45,6 +46,16 @@ struct PluginAPI: Sendable {
     private func errors(_ request: Request, _ context: APIContext) throws -> Response {
         try context.requireIdentity().require(.admin, "plugins:install")
         return .json(.array(platform.refusals.compactMap(PluginModel.refusal)))
+    }
+
+    /// One item of the list.
+    @Sendable
+    private func plugin(_ request: Request, _ context: APIContext) async throws -> Response {
+        let identity = try context.requireIdentity()
+        let id = try context.parameter("id")
+        guard let plugin = platform.plugin(id: id) else { throw missing(id) }
+        let setting = try await services.stores.pluginSettings.find(orgID: identity.orgID, pluginID: plugin.id)
+        return .json(.object(PluginModel(plugin: plugin, setting: setting).item))
     }
 
     @Sendable

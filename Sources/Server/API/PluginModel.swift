@@ -100,8 +100,31 @@ struct PluginModel {
             "state": .string(plugin.state.name), "level": plugin.level.map { .string($0.name) } ?? .null,
             "generation": .integer(Int64(plugin.generation)), "callsRunning": .integer(Int64(plugin.callsRunning)),
             "callsTotal": .integer(Int64(plugin.callsTotal)), "callsAbandoned": .integer(Int64(plugin.callsAbandoned)),
-            "rulesBroken": .integer(Int64(plugin.rulesBroken)),
+            "rulesBroken": .integer(Int64(plugin.rulesBroken)), "process": process,
+            "permissions": permissions,
             "signature": plugin.signature.verdict.map(SignatureModel.json) ?? .null,
+        ]
+    }
+
+    /// What plugin.json asks for; a sandbox allows that and nothing else.
+    private var permissions: JSONValue {
+        let permissions = descriptor.permissions
+        return [
+            "hosts": .array(permissions.hosts.map { .string($0) }),
+            "paths": .array(permissions.paths.map { .string($0) }),
+            "env": .array(permissions.env.map { .string($0) }),
+        ]
+    }
+
+    /// The plugin's own process; null for one that has none.
+    private var process: JSONValue {
+        guard let process = plugin.process else { return .null }
+        return [
+            "state": .string(process.state.rawValue), "pid": .integer(Int64(process.processID)),
+            "restarts": .integer(Int64(process.restarts)), "memoryBytes": .integer(Int64(process.memoryBytes)),
+            "processorSeconds": .number(process.processorSeconds), "lastFailure": .string(process.lastFailure),
+            "enforced": .array(process.enforced.map { .string($0) }),
+            "limitsHit": .object(JSONObject(process.limitsHit.map { ($0.key, .integer(Int64($0.value))) })),
         ]
     }
 

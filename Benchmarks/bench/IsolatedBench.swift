@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import PluginABI
+import PluginHost
+
+/// Small calls to a plugin in a process of its own, and what such a process costs.
+struct IsolatedBench {
+    let platform: PluginPlatform
+
+    private static let calls = 20_000
+
+    func run() async throws {
+        let load = try await CallLoad(platform: platform, pluginID: Program.pluginID)
+        _ = load.run(Self.calls / 10, inFlight: 1)
+        for inFlight in [1, 4, 16, 64] {
+            let began = Timing.now
+            let times = load.run(Self.calls, inFlight: inFlight).sorted()
+            let elapsed = Timing.now - began
+            precondition(times.count == Self.calls, "\(times.count) of \(Self.calls) calls were answered")
+            report("isolated-call-\(inFlight).p50.nanoseconds", Double(times[times.count / 2]))
+            report("isolated-call-\(inFlight).p99.nanoseconds", Double(times[times.count * 99 / 100]))
+            report("isolated-call-\(inFlight).per-second", Double(Self.calls) / elapsed * 1e9)
+        }
+        try await runStarts()
+    }
+
+    /// From the end of a process to the answer of the next one: start, library, instance and call.
+    private func runStarts() async throws {
+        let source = DataSourceConfiguration(
+            settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
+        var starts = Timing()
+        for _ in 0..<11 {
+            let began = Timing.now
+            try await platform.reload(id: Program.pluginID)
+            starts.add(since: began)
+            _ = try await platform.checkHealth(of: source, facts: CallFacts())
+        }
+        report("isolated-start.nanoseconds", starts.median)
+        report("isolated-memory.bytes", Double(platform.plugin(id: Program.pluginID)?.process?.memoryBytes ?? 0))
+    }
+}

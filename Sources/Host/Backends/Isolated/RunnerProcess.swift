@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CLinux
+internal import CRunnerProtocol
+internal import Glibc
+internal import PluginABI
+internal import Synchronization
+
+/// How a process of a plugin ended.
+struct RunnerExit: Sendable {
+    /// 0 when it ended by itself.
+    var signal: Int32 = 0
+    var status: Int32 = 0
+    var processorSeconds = 0.0
+    var mostMemoryBytes = 0
+    /// Why the server ended it; nil when it did not.
+    var reason: String?
+
+    /// Such as `was killed by signal 11 (Segmentation fault)`.
+    var text: String {
+        if let reason { return reason }
+        guard signal != 0 else { return "ended with status \(status)" }
+        return "was killed by signal \(signal) (\(String(cString: strsignal(signal))))"
+    }
+}
+
+/// Takes what a process says.
+protocol RunnerProcessOwner: AnyObject, Sendable {
+    /// Handles a message.
+    ///
+    /// - Returns: what is wrong with it, which ends the process; nil when nothing is.
+    func received(_ message: RunnerMessage, descriptor: Int32?, from process: RunnerProcess) -> String?
+
+    /// A line of the process's output.
+    func wrote(_ line: String, isError: Bool)
+
+    /// The process has ended and was waited for. Nothing comes from it any more.
+    func ended(_ process: RunnerProcess, _ exit: RunnerExit)
+}
+
+/// One process of `grafana-plugin-runner`: its socket, its descriptor and the thread that receives from it.
+///
+/// Safety: the descriptors are closed by the receiving thread, under the lock of `outgoing`, which senders take.
+final class RunnerProcess: @unchecked Sendable {
+    /// Calls of the store that may wait for the database.
+    static let maxRequests = 1_024
+
+    private struct Outgoing {
+        var requests = 0
+        var isClosed = false
+        /// Packets that the socket did not take yet.
+        var queue: [[UInt8]] = []
+        var queuedBytes = 0
+        var isFlushing = false
+        var reason: String?
+    }
+
+    /// Bytes that may wait for a process that does not read.
+    private static let maxQueuedBytes = 64 << 20
+    /// The largest message that a plugin may send outside of its arenas.
+    private static let maxMessageBytes: UInt32 = 64 << 20
+
+    let processID: Int32
+    let arenas: ArenaTable
+    private let pidDescriptor: Int32
+    private let socket: Int32
+    private let output: (out: Int32, error: Int32)
+    private let outgoing = Mutex(Outgoing())
+
+    /// Starts a runner for a sealed library.
+    ///
+    /// - Throws: ``PluginError`` that says what the system refused.
+    init(executable: String, pluginID: String, image: Int32, environment: [String], arenas: ArenaTable) throws {
+        var pair: (Int32, Int32) = (-1, -1)
+        var out: (read: Int32, write: Int32) = (-1, -1)
+        var error: (read: Int32, write: Int32) = (-1, -1)
+        var pid: Int32 = 0
+        var pidDescriptor: Int32 = -1
+        var status = linux_packet_pair(&pair.0, &pair.1)
+        if status == 0 { status = linux_pipe(&out.read, &out.write) }
+        if status == 0 { status = linux_pipe(&error.read, &error.write) }
+        if status == 0 {
+            status = ProcessSpawner.spawn(
+                executable, [executable, pluginID, "\(getpid())"], environment, out: out.write, error: error.write,
+                descriptors: [pair.1, image], &pid, &pidDescriptor)
+        }
+        for descriptor in [pair.1, out.write, error.write] where descriptor >= 0 { close(descriptor) }
+        guard status == 0 else {
+            for descriptor in [pair.0, out.read, error.read] where descriptor >= 0 { close(descriptor) }
+            throw PluginError(
+                .crashed,
+                "the process of plugin '\(pluginID)' cannot be started: \(executable): "
+                    + String(cString: strerror(status)).lowercased(), source: .host)
+        }
+        processID = pid
+        self.pidDescriptor = pidDescriptor
+        socket = pair.0
+        output = (out.read, error.read)
+        self.arenas = arenas
+    }
+
+    // MARK: Sending
+
+    /// Sends messages and never waits.
+    ///
+    /// A process that does not read is ended.
+    func send(_ writer: borrowing MessageWriter) {
+        guard !writer.hasFailed else { return end("could not be sent a message that was too large") }
+        let bytes = writer.bytes
+        var start = 0
+        var place = 0
+        while place < bytes.count, let message = RunnerMessage(UnsafeRawBufferPointer(rebasing: bytes[place...])) {
+            let length = Int(message.header.length)
+            if length > Int(RUNNER_PACKET_MAX) {
+                send(packet: UnsafeRawBufferPointer(rebasing: bytes[start..<place]))
+                sendSpilled(UnsafeRawBufferPointer(rebasing: bytes[place..<(place + length)]))
+                start = place + length
+            } else if place + length - start > Int(RUNNER_PACKET_MAX) {
+                send(packet: UnsafeRawBufferPointer(rebasing: bytes[start..<place]))
+                start = place
+            }
+            place += length
+        }
+        send(packet: UnsafeRawBufferPointer(rebasing: bytes[start..<place]))
+    }
+
+    private func sendSpilled(_ message: UnsafeRawBufferPointer) {
+        let file = runner_spill(message.baseAddress, UInt64(message.count))
+        guard file >= 0 else { return end("could not be sent a large message") }
+        defer { close(file) }
+        var header = message.loadUnaligned(as: runner_header.self)
+        header.flags |= RUNNER_SPILLED
+        header.fd_count = 1
+        // Descriptors cannot wait in a queue of bytes, so this one waits for the socket.
+        outgoing.withLock { outgoing in
+            guard !outgoing.isClosed else { return }
+            flush(&outgoing)
+            var descriptor = file
+            withUnsafeBytes(of: &header) {
+                _ = runner_send(socket, $0.baseAddress, UInt64($0.count), &descriptor, 1, 1)
+            }
+        }
+    }
+
+    private func send(packet: UnsafeRawBufferPointer) {
+        guard !packet.isEmpty else { return }
+        let isSlow = outgoing.withLock { outgoing -> Bool in
+            guard !outgoing.isClosed else { return false }
+            if outgoing.queue.isEmpty {
+                guard runner_send(socket, packet.baseAddress, UInt64(packet.count), nil, 0, 0) == EAGAIN else {
+                    return false
+                }
+            }
+            outgoing.queue.append(Array(packet))
+            outgoing.queuedBytes += packet.count
+            guard outgoing.queuedBytes <= Self.maxQueuedBytes else { return true }
+            if !outgoing.isFlushing {
+                outgoing.isFlushing = DedicatedThread.start { [self] in flushLater() }
+            }
+            return false
+        }
+        if isSlow { end("did not read its messages and was ended") }
+    }
+
+    /// Waits until the socket takes more, again and again until nothing is left.
+    private func flushLater() {
+        while true {
+            var wait = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&wait, 1, 1_000)
+            let isDone = outgoing.withLock { outgoing in
+                if !outgoing.isClosed { flush(&outgoing) } else { outgoing.queue = [] }
+                if outgoing.queue.isEmpty { outgoing.isFlushing = false }
+                return outgoing.queue.isEmpty
+            }
+            if isDone { return }
+        }
+    }
+
+    private func flush(_ outgoing: inout Outgoing) {
+        var sent = 0
+        for packet in outgoing.queue {
+            let status = packet.withUnsafeBytes {
+                runner_send(socket, $0.baseAddress, UInt64($0.count), nil, 0, 0)
+            }
+            guard status != EAGAIN else { break }
+            sent += 1
+            outgoing.queuedBytes -= packet.count
+        }
+        outgoing.queue.removeFirst(sent)
+    }
+
+    /// The server has read a batch: its memory is the plugin's again.
+    func release(_ number: UInt64) {
+        var writer = MessageWriter()
+        writer.message(RUNNER_FREE, runner_free_t()) { writer, body in body.released = writer.array([number]) }
+        send(writer)
+    }
+
+    /// Counts a call that the server answers later; false when there are too many.
+    func takeRequest() -> Bool {
+        outgoing.withLock { outgoing in
+            outgoing.requests += 1
+            return outgoing.requests <= Self.maxRequests
+        }
+    }
+
+    func giveRequest() { outgoing.withLock { $0.requests -= 1 } }
+
+    // MARK: The end
+
+    /// Ends the process now; the reason is the server's.
+    func end(_ reason: String) {
+        outgoing.withLock { outgoing in
+            guard !outgoing.isClosed else { return }
+            outgoing.reason = outgoing.reason ?? reason
+            linux_kill_group(processID, pidDescriptor)
+        }
+    }
+
+    /// Bytes of memory in use, resident and shared.
+    var memoryBytes: Int {
+        guard let text = ProcFile.text("/proc/\(processID)/statm") else { return 0 }
+        let fields = text.split(separator: " ")
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
+    }
+
+    /// Seconds of processor time so far.
+    var processorSeconds: Double {
+        guard let text = ProcFile.text("/proc/\(processID)/stat"), let end = text.lastIndex(of: ")") else {
+            return 0
+        }
+        let fields = text[end...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    // MARK: Receiving
+
+    /// Starts the threads that receive and that read the output.
+    func start(_ owner: any RunnerProcessOwner) {
+        let ending = fcntl(pidDescriptor, F_DUPFD_CLOEXEC, 3)
+        let pipe = OutputPipe(out: output.out, error: output.error, pidDescriptor: ending)
+        _ = DedicatedThread.start { pipe.read(owner) }
+        let isStarted = DedicatedThread.start { [self] in
+            receive(owner)
+            owner.ended(self, waitForEnd())
+        }
+        if !isStarted {
+            end("could not be watched: the system gives no thread")
+            owner.ended(self, waitForEnd())
+        }
+    }
+
+    private func receive(_ owner: any RunnerProcessOwner) {
+        let packet = UnsafeMutableRawPointer.allocate(byteCount: Int(RUNNER_PACKET_MAX), alignment: 64)
+        defer { packet.deallocate() }
+        var descriptors = [Int32](repeating: -1, count: Int(RUNNER_FDS_MAX))
+        while true {
+            var count: UInt32 = 0
+            let length = runner_receive(socket, packet, &descriptors, &count, 1)
+            guard length > 0 else { return }
+            let fault = handle(
+                UnsafeRawBufferPointer(start: packet, count: Int(length)), descriptors[..<Int(count)], owner)
+            for descriptor in descriptors[..<Int(count)] { close(descriptor) }
+            if let fault { return end("broke the protocol: \(fault)") }
+        }
+    }
+
+    /// Handles the messages of a packet; returns what is wrong with them.
+    private func handle(
+        _ packet: UnsafeRawBufferPointer, _ descriptors: ArraySlice<Int32>, _ owner: any RunnerProcessOwner
+    ) -> String? {
+        var place = 0
+        var descriptors = descriptors
+        while place < packet.count {
+            guard let message = RunnerMessage(UnsafeRawBufferPointer(rebasing: packet[place...])) else {
+                return "a message that is not whole"
+            }
+            place += message.packetLength
+            let descriptor = message.header.fd_count > 0 ? descriptors.popFirst() : nil
+            let fault =
+                message.isSpilled
+                ? handleSpilled(message.header, descriptor, owner)
+                : owner.received(message, descriptor: descriptor, from: self)
+            if let fault { return fault }
+        }
+        return nil
+    }
+
+    private func handleSpilled(
+        _ header: runner_header, _ descriptor: Int32?, _ owner: any RunnerProcessOwner
+    ) -> String? {
+        guard header.length <= Self.maxMessageBytes else { return "a message of \(header.length) bytes" }
+        guard let descriptor, let whole = runner_unspill(descriptor, UInt64(header.length)) else {
+            return "a large message that is not sealed"
+        }
+        defer { free(whole) }
+        guard let message = RunnerMessage(UnsafeRawBufferPointer(start: whole, count: Int(header.length))) else {
+            return "a large message that is not whole"
+        }
+        return owner.received(message, descriptor: nil, from: self)
+    }
+
+    /// Ends what is left of the process and waits for it, so that no zombie stays.
+    private func waitForEnd() -> RunnerExit {
+        linux_kill_group(processID, pidDescriptor)
+        var exit = RunnerExit()
+        var processor: Int64 = 0
+        var memory: Int64 = 0
+        _ = linux_wait(pidDescriptor, &exit.signal, &exit.status, &processor, &memory)
+        exit.processorSeconds = Double(processor) / 1e9
+        exit.mostMemoryBytes = Int(memory)
+        exit.reason = outgoing.withLock { outgoing in
+            outgoing.isClosed = true
+            outgoing.queue = []
+            close(socket)
+            close(pidDescriptor)
+            return outgoing.reason
+        }
+        return exit
+    }
+}
+
+/// A small file of the system.
+private enum ProcFile {
+    static func text(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        let count = read(descriptor, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}

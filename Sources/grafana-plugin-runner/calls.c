@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The calls of the plugin, and the table with which it asks about them. */
+#include "runner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#define SLOTS 65536u
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* By the low 16 bits of the handle; the server has no two running calls with the same. */
+static rn_call_t *slots[SLOTS];
+/* Handles of calls that were cancelled before they were known. */
+static uint64_t cancelled_early[SLOTS];
+
+static rn_call_t **slot_of(uint64_t handle) {
+    return &slots[handle & (SLOTS - 1)];
+}
+
+rn_call_t *rn_call_take(gf_call_t *handle) {
+    rn_call_t *call;
+    pthread_mutex_lock(&lock);
+    call = *slot_of((uintptr_t)handle);
+    if (call && call->handle == (uintptr_t)handle && !call->is_completed) {
+        call->users++;
+    } else {
+        call = NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    return call;
+}
+
+rn_call_t *rn_call_use(gf_call_t *handle) {
+    rn_call_t *call = rn_call_take(handle);
+    if (!call) {
+        rn_fault(10, "a call was used after its end");
+    }
+    return call;
+}
+
+static void destroy(rn_call_t *call) {
+    if (call->state && call->instance && rn.call_api.release) {
+        rn.call_api.release(call->instance->pointer, call->state);
+    }
+    rn_free_frames(call);
+    pthread_mutex_destroy(&call->lock);
+    runner_free(&call->out);
+    free(call->headers);
+    free(call->request);
+    free(call->message);
+    free(call);
+}
+
+void rn_call_give(rn_call_t *call) {
+    int is_over;
+    pthread_mutex_lock(&lock);
+    is_over = --call->users == 0 && call->is_completed;
+    if (is_over && *slot_of(call->handle) == call) {
+        *slot_of(call->handle) = NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    if (is_over) {
+        destroy(call);
+    }
+}
+
+rn_call_t *rn_call_begin_lifecycle(uint64_t handle) {
+    rn_call_t *call = calloc(1, sizeof *call);
+    if (!call) {
+        rn_leave(1, "no memory for a call");
+    }
+    pthread_mutex_init(&call->lock, NULL);
+    call->handle = handle;
+    call->kind = GF_CALL_LIFECYCLE;
+    call->users = 1;
+    call->start.is_server = 1;
+    call->start.deadline = INT64_MAX;
+    call->start.window = INT64_MAX;
+    call->bytes_left = call->rows_left = INT64_MAX;
+    pthread_mutex_lock(&lock);
+    *slot_of(handle) = call;
+    pthread_mutex_unlock(&lock);
+    return call;
+}
+
+void rn_call_end_lifecycle(rn_call_t *call) {
+    pthread_mutex_lock(&lock);
+    call->is_completed = 1;
+    pthread_mutex_unlock(&lock);
+    rn_call_give(call);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------
+ * Requests
+ */
+
+static void *query_request(const uint8_t *message, const runner_start_t *start) {
+    const runner_query_t *wire = runner_read_span(message, start->queries, sizeof *wire);
+    uint32_t count = wire ? start->queries.length / (uint32_t)sizeof *wire : 0;
+    gf_query_request_t *request = calloc(1, sizeof *request + count * sizeof(gf_query_t));
+    gf_query_t *queries = (gf_query_t *)(request + 1);
+    if (!request) {
+        return NULL;
+    }
+    request->struct_size = sizeof *request;
+    request->query_count = count;
+    request->queries = queries;
+    for (uint32_t index = 0; index < count; index++) {
+        queries[index].struct_size = sizeof *queries;
+        queries[index].ref_id = rn_text(message, wire[index].ref_id);
+        queries[index].query_type = rn_text(message, wire[index].query_type);
+        queries[index].json = rn_text(message, wire[index].json);
+        queries[index].from = wire[index].from;
+        queries[index].to = wire[index].to;
+        queries[index].interval = wire[index].interval;
+        queries[index].max_data_points = wire[index].max_data_points;
+        queries[index].max_rows = wire[index].max_rows;
+    }
+    return request;
+}
+
+static void *resource_request(const uint8_t *message, const runner_start_t *start) {
+    uint32_t count;
+    gf_pair_t *headers = rn_pairs(message, start->request_headers, &count);
+    gf_resource_request_t *request = calloc(1, sizeof *request + count * sizeof *headers);
+    if (request) {
+        request->struct_size = sizeof *request;
+        request->method = rn_text(message, start->method);
+        request->path = rn_text(message, start->path);
+        request->query = rn_text(message, start->query);
+        request->content_length = start->content_length;
+        if (headers) {
+            memcpy(request + 1, headers, count * sizeof *headers);
+            request->headers = (const gf_pair_t *)(request + 1);
+            request->header_count = count;
+        }
+    }
+    free(headers);
+    return request;
+}
+
+static void *health_request(const runner_start_t *start) {
+    gf_health_request_t *request = calloc(1, sizeof *request);
+    if (request) {
+        request->struct_size = sizeof *request;
+        request->depth = start->depth;
+    }
+    return request;
+}
+
+static void *stream_request(const uint8_t *message, const runner_start_t *start) {
+    gf_stream_request_t *request = calloc(1, sizeof *request);
+    if (request) {
+        request->struct_size = sizeof *request;
+        request->path = rn_text(message, start->path);
+        request->data = rn_bytes(message, start->data);
+        request->resume_token = rn_bytes(message, start->resume_token);
+    }
+    return request;
+}
+
+static void *make_request(const uint8_t *message, const runner_start_t *start) {
+    switch (start->kind) {
+    case GF_CALL_QUERY:
+        return query_request(message, start);
+    case GF_CALL_HEALTH:
+        return health_request(start);
+    case GF_CALL_RESOURCE:
+        return resource_request(message, start);
+    case GF_CALL_SUBSCRIBE:
+    case GF_CALL_PUBLISH:
+    case GF_CALL_RUN_STREAM:
+        return stream_request(message, start);
+    default:
+        return NULL;
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------
+ * Functions of the plugin
+ */
+
+/* Lets what is emitted meanwhile go out together, when the plugin's function soon returns. */
+static void collect(rn_call_t *call) {
+    pthread_mutex_lock(&call->lock);
+    call->is_collecting = !rn.is_blocking;
+    call->collector = pthread_self();
+    pthread_mutex_unlock(&call->lock);
+}
+
+static void flush(rn_call_t *call) {
+    pthread_mutex_lock(&call->lock);
+    call->is_collecting = 0;
+    rn_send(&call->out, NULL, 0);
+    pthread_mutex_unlock(&call->lock);
+}
+
+static void run_start(void *context, uint64_t number) {
+    rn_call_t *call = context;
+    gf_call_t *handle = (gf_call_t *)(uintptr_t)call->handle;
+    gf_status status;
+    (void)number;
+    collect(call);
+    status = rn.call_api.start(call->instance->pointer, handle, call->kind, call->request);
+    if (status != GF_OK) {
+        int has_completed;
+        pthread_mutex_lock(&lock);
+        has_completed = call->is_completed;
+        pthread_mutex_unlock(&lock);
+        if (has_completed) {
+            rn_fault(11, "start answered an error for a call that had completed already");
+        } else {
+            rn_call_complete(handle, status);
+        }
+    }
+    flush(call);
+    rn_call_give(call);
+}
+
+typedef struct resumption {
+    rn_call_t *call;
+    uint32_t event;
+} resumption_t;
+
+static void run_event(void *context, uint64_t source) {
+    resumption_t *resumption = context;
+    rn_call_t *call = resumption->call;
+    void *state;
+    pthread_mutex_lock(&lock);
+    state = call->state;
+    int is_over = call->is_completed;
+    pthread_mutex_unlock(&lock);
+    if (!is_over && rn.call_api.resume) {
+        collect(call);
+        rn.call_api.resume(call->instance->pointer, (gf_call_t *)(uintptr_t)call->handle, state, resumption->event,
+                           source);
+        flush(call);
+    }
+    free(resumption);
+    rn_call_give(call);
+}
+
+/* Tells the plugin of an event; takes over the reference to the call. */
+static void resume(rn_call_t *call, uint32_t event, uint64_t source) {
+    resumption_t *resumption = malloc(sizeof *resumption);
+    if (!resumption) {
+        rn_leave(1, "no memory for an event");
+    }
+    resumption->call = call;
+    resumption->event = event;
+    if (rn.is_blocking) {
+        rn_lane_t *lane = rn.traits.concurrency == GF_CONCURRENCY_PARALLEL ? NULL : &call->instance->lane;
+        rn_work(rn.traits.concurrency == GF_CONCURRENCY_GLOBAL ? &rn.library_lane : lane, run_event, resumption, source);
+    } else {
+        run_event(resumption, source);
+    }
+}
+
+static void run_cancel(void *context, uint64_t number) {
+    rn_call_t *call = context;
+    void *state;
+    (void)number;
+    pthread_mutex_lock(&lock);
+    state = call->state;
+    pthread_mutex_unlock(&lock);
+    if (rn.call_api.cancel) {
+        rn.call_api.cancel(call->instance->pointer, (gf_call_t *)(uintptr_t)call->handle, state);
+    }
+    rn_call_give(call);
+}
+
+void rn_call_noted(const runner_header_t *header) {
+    rn_call_t *call = rn_call_take((gf_call_t *)(uintptr_t)header->call);
+    if (!call) {
+        /* Another thread may have received the start and not got to it yet. */
+        pthread_mutex_lock(&lock);
+        if (header->type == RUNNER_CANCEL) {
+            cancelled_early[header->call & (SLOTS - 1)] = header->call;
+        }
+        pthread_mutex_unlock(&lock);
+        return;
+    }
+    if (header->type == RUNNER_CANCEL) {
+        atomic_store(&call->is_cancelled, 1);
+        rn_wake();
+    } else {
+        rn_credit(call);
+    }
+    rn_call_give(call);
+}
+
+static void start_call(const runner_header_t *header, const uint8_t *message) {
+    rn_call_t *call = calloc(1, sizeof *call);
+    rn_lane_t *lane;
+    if (!call || !(call->message = malloc(header->length))) {
+        free(call);
+        rn_send_status(RUNNER_COMPLETE, header->call, GF_NOMEM);
+        return;
+    }
+    memcpy(call->message, message, header->length);
+    pthread_mutex_init(&call->lock, NULL);
+    call->handle = header->call;
+    call->users = 1;
+    if (!runner_read_body(call->message, &call->start, sizeof call->start) ||
+        !(call->instance = rn_find_instance(call->start.instance))) {
+        rn_leave(1, "the server began a call of an unknown instance");
+    }
+    call->kind = call->start.kind;
+    call->bytes_left = call->start.bytes_left;
+    call->rows_left = call->start.rows_left;
+    call->headers = rn_pairs(call->message, call->start.headers, &call->header_count);
+    call->request = make_request(call->message, &call->start);
+    pthread_mutex_lock(&lock);
+    *slot_of(call->handle) = call;
+    if (cancelled_early[call->handle & (SLOTS - 1)] == call->handle) {
+        call->is_told = 1;
+        atomic_store(&call->is_cancelled, 1);
+    }
+    pthread_mutex_unlock(&lock);
+    if (!rn.is_blocking) {
+        run_start(call, 0);
+        return;
+    }
+    lane = rn.traits.concurrency == GF_CONCURRENCY_PARALLEL ? NULL : &call->instance->lane;
+    rn_work_here(rn.traits.concurrency == GF_CONCURRENCY_GLOBAL ? &rn.library_lane : lane, run_start, call, 0);
+}
+
+void rn_call_message(const runner_header_t *header, const uint8_t *message) {
+    rn_call_t *call;
+    runner_event_t event;
+    runner_status_t refusal;
+    if (header->type == RUNNER_START) {
+        start_call(header, message);
+        return;
+    }
+    call = rn_call_take((gf_call_t *)(uintptr_t)header->call);
+    if (!call) {
+        return;
+    }
+    switch (header->type) {
+    case RUNNER_CANCEL:
+        pthread_mutex_lock(&lock);
+        call->is_told = 1;
+        pthread_mutex_unlock(&lock);
+        run_cancel(call, 0);
+        return;
+    case RUNNER_CREDIT:
+        if (!rn.is_blocking) {
+            resume(call, GF_EVENT_CREDIT, 0);
+            return;
+        }
+        break;
+    case RUNNER_REFUSED:
+        if (runner_read_body(message, &refusal, sizeof refusal)) {
+            atomic_store(&call->refused, refusal.status);
+        }
+        rn_wake();
+        break;
+    default:
+        if (!runner_read_body(message, &event, sizeof event)) {
+            break;
+        }
+        if (event.event == GF_EVENT_HTTP && rn.is_blocking) {
+            atomic_fetch_add(&call->events, 1);
+            rn_wake();
+            break;
+        }
+        resume(call, event.event, event.source);
+        return;
+    }
+    rn_call_give(call);
+}
+
+gf_status rn_call_complete(gf_call_t *handle, gf_status status) {
+    rn_call_t *call = rn_call_take(handle);
+    runner_writer_t *writer;
+    runner_status_t body = {sizeof body, status};
+    int is_first;
+    if (!call) {
+        rn_fault(11, "a call was completed twice, or after its end");
+        return GF_STATE;
+    }
+    pthread_mutex_lock(&lock);
+    is_first = !call->is_completed;
+    call->is_completed = 1;
+    pthread_mutex_unlock(&lock);
+    if (is_first) {
+        writer = rn_emit(call);
+        runner_begin(writer, RUNNER_COMPLETE, call->handle, sizeof body);
+        runner_end(writer, &body, sizeof body);
+        rn_emitted(call, 0, 0, RN_END);
+    } else {
+        rn_fault(11, "a call was completed twice, or after its end");
+    }
+    rn_call_give(call);
+    return is_first ? GF_OK : GF_STATE;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------
+ * gf_call_host
+ */
+
+static uint32_t is_cancelled(const gf_host_t *host, gf_call_t *handle) {
+    rn_call_t *call = rn_call_take(handle);
+    uint32_t answer = 1;
+    (void)host;
+    if (call) {
+        answer = atomic_load(&call->is_cancelled) != 0;
+        rn_call_give(call);
+    }
+    return answer;
+}
+
+static gf_time deadline(const gf_host_t *host, gf_call_t *handle) {
+    rn_call_t *call = rn_call_take(handle);
+    gf_time answer = 0;
+    if (call) {
+        answer = call->start.deadline == INT64_MAX ? GF_TIME_NEVER
+                                                   : rn_core.now(host) + (call->start.deadline - rn_monotonic());
+        rn_call_give(call);
+    }
+    return answer;
+}
+
+static int64_t budget_left(const gf_host_t *host, gf_call_t *handle, uint32_t budget) {
+    rn_call_t *call = rn_call_take(handle);
+    int64_t answer = INT64_MAX;
+    (void)host;
+    if (!call) {
+        return 0;
+    }
+    pthread_mutex_lock(&call->lock);
+    if (budget == GF_BUDGET_TIME && call->start.deadline != INT64_MAX) {
+        int64_t left = call->start.deadline - rn_monotonic();
+        answer = left > 0 ? left : 0;
+    } else if (budget == GF_BUDGET_BYTES) {
+        answer = call->bytes_left > 0 ? call->bytes_left : 0;
+    } else if (budget == GF_BUDGET_ROWS) {
+        answer = call->rows_left > 0 ? call->rows_left : 0;
+    }
+    pthread_mutex_unlock(&call->lock);
+    rn_call_give(call);
+    return answer;
+}
+
+static gf_status principal(const gf_host_t *host, gf_call_t *handle, gf_principal_t *principal_out) {
+    rn_call_t *call;
+    gf_principal_t answer = {.struct_size = sizeof answer};
+    uint32_t size;
+    (void)host;
+    if (!principal_out || (size = principal_out->struct_size) < 8 || !(call = rn_call_take(handle))) {
+        return GF_STATE;
+    }
+    answer.is_server = call->start.is_server;
+    answer.org_id = call->start.org_id;
+    answer.login = rn_text(call->message, call->start.login);
+    answer.name = rn_text(call->message, call->start.name);
+    answer.email = rn_text(call->message, call->start.email);
+    answer.role = rn_text(call->message, call->start.role);
+    memcpy(principal_out, &answer, size < sizeof answer ? size : sizeof answer);
+    principal_out->struct_size = size;
+    rn_call_give(call);
+    return GF_OK;
+}
+
+static gf_str_t trace_context(const gf_host_t *host, gf_call_t *handle) {
+    rn_call_t *call = rn_call_take(handle);
+    gf_str_t text = {NULL, 0};
+    (void)host;
+    if (call) {
+        text = rn_text(call->message, call->start.trace_context);
+        rn_call_give(call);
+    }
+    return text;
+}
+
+static gf_str_t locale(const gf_host_t *host, gf_call_t *handle) {
+    rn_call_t *call = rn_call_take(handle);
+    gf_str_t text = {NULL, 0};
+    (void)host;
+    if (call) {
+        text = rn_text(call->message, call->start.locale);
+        rn_call_give(call);
+    }
+    return text;
+}
+
+static gf_status header_get(const gf_host_t *host, gf_call_t *handle, gf_str_t name, gf_str_t *value_out) {
+    rn_call_t *call = rn_call_take(handle);
+    gf_status status = GF_NOT_FOUND;
+    gf_str_t value = {NULL, 0};
+    (void)host;
+    if (!call) {
+        status = GF_STATE;
+    }
+    for (uint32_t index = 0; call && index < call->header_count; index++) {
+        gf_str_t key = call->headers[index].key;
+        if (key.length == name.length && strncasecmp(key.data, name.data, key.length) == 0) {
+            value = call->headers[index].value;
+            status = GF_OK;
+        }
+    }
+    if (call) {
+        rn_call_give(call);
+    }
+    if (value_out) {
+        *value_out = value;
+    }
+    return status;
+}
+
+static gf_status state_set(const gf_host_t *host, gf_call_t *handle, void *state) {
+    rn_call_t *call = rn_call_take(handle);
+    int is_late;
+    (void)host;
+    if (!call) {
+        return GF_STATE;
+    }
+    pthread_mutex_lock(&lock);
+    is_late = !call->state && call->is_told;
+    call->state = state;
+    pthread_mutex_unlock(&lock);
+    if (is_late) {
+        /* It was told to cancel before it could find the call. */
+        rn_work(NULL, run_cancel, call, 0);
+    } else {
+        rn_call_give(call);
+    }
+    return GF_OK;
+}
+
+static gf_status read_input(const gf_host_t *host, gf_call_t *handle, void *data, uint64_t capacity,
+                            uint64_t *length_out) {
+    rn_call_t *call;
+    gf_bytes_t input;
+    uint64_t count = 0;
+    (void)host;
+    if (length_out) {
+        *length_out = 0;
+    }
+    if (!data || !capacity) {
+        return GF_INVALID;
+    }
+    if (!(call = rn_call_take(handle))) {
+        return GF_STATE;
+    }
+    pthread_mutex_lock(&call->lock);
+    input = rn_bytes(call->message, call->start.input);
+    if (input.length > call->input_read) {
+        count = input.length - call->input_read < capacity ? input.length - call->input_read : capacity;
+        memcpy(data, input.data + call->input_read, count);
+        call->input_read += count;
+    }
+    pthread_mutex_unlock(&call->lock);
+    if (length_out) {
+        *length_out = count;
+    }
+    rn_call_give(call);
+    return GF_OK;
+}
+
+const gf_call_host_t rn_call_host = {sizeof rn_call_host, 0,      is_cancelled, deadline,   budget_left, principal,
+                                     trace_context,       locale, header_get,   state_set, read_input};

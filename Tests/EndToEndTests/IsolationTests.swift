@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import PluginABI
+import TestSupport
+import Testing
+
+extension EndToEnd {
+    /// Plugins in processes of their own.
+    struct IsolationTests {}
+}
+
+extension EndToEnd.IsolationTests {
+    private static let helloID = "grafana-helloc-datasource"
+    private static let allowed = "plugins.allow_loading_unsigned_plugins=\(helloID)"
+
+    /// A server with the plugin, and the plugin's process.
+    private func withPlugin(
+        _ overrides: [String] = [], _ body: (GrafanaServer, GrafanaHome, Int32) async throws -> Void
+    ) async throws {
+        try await GrafanaHome.use { home in
+            try await HelloPlugin().build(into: home.plugins.appending(path: "hello"))
+            let server = try await home.start([Self.allowed] + overrides)
+            defer { server.program.end() }
+            try server.addDataSource("hello", type: Self.helloID)
+            #expect(try server.get("/api/datasources/uid/hello/health").message == "Hello from C")
+            let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
+            let process = try #require(status?["process"]?["pid"]?.int, "\(status ?? .null)")
+            try await body(server, home, Int32(process))
+        }
+    }
+
+    private static func isAlive(_ process: Int32) -> Bool { kill(process, 0) == 0 }
+
+    @Test func anUnsignedPluginRunsInASandbox() async throws {
+        try await withPlugin { server, _, _ in
+            let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
+
+            #expect(status?["level"]?.string == "sandbox")
+            #expect(status?["process"]?["enforced"]?.array?.contains("seccomp") == true)
+        }
+    }
+
+    @Test func whatAProcessDoesIsTold() async throws {
+        try await withPlugin(["plugin.\(Self.helloID).isolation=process"]) { server, _, process in
+            let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
+            let metrics = try server.get("/metrics").text
+
+            #expect(status?["level"]?.string == "process")
+            #expect(status?["process"]?["state"]?.string == "running")
+            #expect(process != server.program.pid)
+            let labels = "{plugin_id=\"\(Self.helloID)\"}"
+            #expect(metrics.contains("grafana_plugin_process_up\(labels) 1\n"))
+            #expect(metrics.contains("grafana_plugin_isolation_level\(labels) 2\n"))
+            #expect(metrics.contains("target=\"local\""))
+        }
+    }
+
+    @Test func noSettingBringsAPluginCloserThanItsSignatureAllows() async throws {
+        try await withPlugin(["plugins.isolation=in-process"]) { server, _, _ in
+            let level = try server.get("/api/plugins/\(Self.helloID)").json["status"]?["level"]?.string
+            #expect(level == "process")
+        }
+    }
+
+    @Test func killingTheServerLeavesNoProcessBehind() async throws {
+        try await withPlugin { server, _, process in
+            #expect(Self.isAlive(process))
+
+            server.program.signal(SIGKILL)
+            _ = try await server.program.exitStatus()
+
+            let end = ContinuousClock.now + .seconds(1)
+            while Self.isAlive(process), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(!Self.isAlive(process))
+        }
+    }
+
+    @Test func aKilledPluginAnswersTheNextRequest() async throws {
+        try await withPlugin { server, _, process in
+            for _ in 0..<2 {
+                let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
+                if let current = status?["process"]?["pid"]?.int, current > 0 { kill(Int32(current), SIGKILL) }
+                #expect(try server.get("/api/datasources/uid/hello/health").message == "Hello from C")
+            }
+            let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
+            #expect(status?["process"]?["restarts"]?.int ?? 0 >= 1)
+            #expect(!Self.isAlive(process))
+        }
+    }
+}

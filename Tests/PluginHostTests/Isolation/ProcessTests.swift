@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import PluginABI
+import Testing
+
+@testable import PluginHost
+
+/// The life of a plugin's process (L2).
+struct ProcessTests {
+    private static func isAlive(_ process: Int32) -> Bool { kill(process, 0) == 0 }
+
+    @Test func thePluginRunsInAProcessOfItsOwn() async throws {
+        try await PryingPlugin.run { plugin in
+            let process = try await plugin.processID()
+
+            #expect(process != getpid())
+            #expect(plugin.process?.processID == process)
+            #expect(plugin.process?.state == .running)
+            #expect((plugin.process?.memoryBytes ?? 0) > 100_000)
+            #expect(plugin.test.platform.plugin(id: PryingPlugin.id)?.level == .process)
+        }
+    }
+
+    @Test func theProcessEndsWithThePlatform() async throws {
+        var process: Int32 = 0
+        try await PryingPlugin.run { process = try await $0.processID() }
+
+        try await eventually("the process is gone") { !Self.isAlive(process) }
+    }
+
+    @Test func aKilledProcessIsReplacedAndNoCallIsLost() async throws {
+        try await PryingPlugin.run { plugin in
+            let first = try await plugin.processID()
+
+            kill(first, SIGKILL)
+            let second = try await plugin.processID()
+
+            #expect(second != first)
+            #expect(plugin.process?.restarts == 1)
+            #expect(plugin.process?.lastFailure.contains("signal 9") == true)
+        }
+    }
+
+    @Test(arguments: ["aborts", "segfaults", "exits"])
+    func aCrashFailsItsCallAndNothingElse(mode: String) async throws {
+        try await TestPlatform.run(examples: ["misbehaving-c"], level: .process) { test in
+            let source = test.source("grafana-misbehaving-datasource")
+
+            let crashed = try await test.answer([test.query(#"{"mode":"\#(mode)"}"#)], of: source)
+            let next = try await test.answer([test.query(#"{"mode":"behaves"}"#)], of: source)
+
+            #expect(crashed.error?.code == .crashed, "\(crashed)")
+            #expect(next.error == nil)
+            #expect(next.frames.count == 1)
+            // Once by itself, and once more because a query may be repeated.
+            #expect(test.platform.plugin(id: source.settings.pluginID)?.process?.restarts == 2)
+        }
+    }
+
+    @Test func fiveFailuresOpenTheBreaker() async throws {
+        try await TestPlatform.run(examples: ["misbehaving-c"], level: .process) { test in
+            let source = test.source("grafana-misbehaving-datasource")
+            let process = try #require(
+                test.platform.registry[source.settings.pluginID]?.generation?.library.process as? IsolatedPlugin)
+            process.state.withLock { state in
+                for _ in 0..<5 { state.policy.failed(at: MonotonicTime.now) }
+            }
+            let running = process.status.processID
+            kill(running, SIGKILL)
+            try await eventually("the process is gone") { process.status.processID == 0 }
+
+            let answer = await Result { try await test.answer([test.query(#"{"mode":"behaves"}"#)], of: source) }
+            let error = (try? answer.get())?.error ?? answer.failure as? PluginError
+
+            #expect(error?.code == .crashed)
+            #expect(error?.retryAfter != nil)
+            #expect(process.status.state == .broken)
+            try await test.platform.reload(id: source.settings.pluginID)
+            let mended = try await test.answer([test.query(#"{"mode":"behaves"}"#)], of: source)
+            #expect(mended.error == nil)
+        }
+    }
+
+    @Test func anIdleProcessStopsAndStartsAgain() async throws {
+        try await PryingPlugin.run(runner: RunnerSettings(idleTime: .milliseconds(50))) { plugin in
+            let first = try await plugin.processID()
+            try await eventually("the process is gone") { !Self.isAlive(first) }
+
+            #expect(plugin.process?.state == .stopped)
+            let second = try await plugin.processID()
+
+            #expect(second != first)
+            #expect(plugin.process?.restarts == 0)
+        }
+    }
+
+    @Test func manyCallsAtOnceAreAnswered() async throws {
+        try await PryingPlugin.run { plugin in
+            let texts = try await withThrowingTaskGroup(of: String?.self) { group in
+                for _ in 0..<200 { group.addTask { try await plugin.text(["try": "print"]) } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+
+            #expect(texts.count == 200)
+            #expect(texts.allSatisfy { $0 == "printed" })
+        }
+    }
+
+    @Test func framesComeWholeAtEverySize() async throws {
+        for rows in [0, 1, 100, 5_000, 200_000] {
+            let answers = try await [IsolationLevel.inProcess, .process].asyncMap { level in
+                var answer: Answer?
+                try await PryingPlugin.run(at: level) {
+                    answer = try await $0.answer(["try": "frame", "number": .integer(Int64(rows))])
+                }
+                return try #require(answer)
+            }
+
+            #expect(answers[0].error == nil)
+            #expect(answers[0].frames.first?.rowCount == rows)
+            #expect(answers[0].frames == answers[1].frames, "\(rows) rows differ between the levels")
+        }
+    }
+
+    @Test func sharedMemoryIsUsedAgain() async throws {
+        try await PryingPlugin.run { plugin in
+            for _ in 0..<40 {
+                let answer = try await plugin.answer(["try": "frame", "number": 200_000])
+                #expect(answer.frames.first?.rowCount == 200_000)
+            }
+
+            // Forty frames of about 8 MB each went through it.
+            #expect((plugin.process?.memoryBytes ?? .max) < 120 << 20)
+        }
+    }
+
+    @Test func aFrameLargerThanTheSharedMemoryFails() async throws {
+        try await PryingPlugin.run(runner: RunnerSettings(sharedBytes: 4 << 20)) { plugin in
+            let answer = try await plugin.answer(["try": "frame", "number": 400_000])
+            let error = answer.error ?? answer.failures["A"]
+
+            #expect(error?.code == .limit)
+            #expect(error?.message.contains("max_shared_memory_mib") == true, "\(answer)")
+        }
+    }
+
+    @Test func theHostServesThePlugin() async throws {
+        try await PryingPlugin.run { plugin in
+            var source = plugin.source
+            source.secrets = ["apiKey": "s3cret"]
+
+            #expect(try await plugin.text(["try": "secret"], of: source) == "s3cret")
+            #expect(try await plugin.text(["try": "store"]) == "kept 1 13")
+        }
+    }
+
+    @Test func nothingOfTheServersEnvironmentIsSeen() async throws {
+        setenv("GF_SECURITY_SECRET_KEY", "the key", 1)
+        try await PryingPlugin.run { plugin in
+            #expect(try await plugin.text(["try": "environment"]) == "empty")
+        }
+    }
+
+    @Test func limitsHold() async throws {
+        let runner = RunnerSettings(memoryBytes: 256 << 20, files: 64)
+        try await PryingPlugin.run(runner: runner) { plugin in
+            let memory = try await plugin.answer(["try": "memory"])
+            let files = try await plugin.answer(["try": "files"])
+
+            #expect(memory.failures["A"]?.code == .noMemory, "\(memory)")
+            #expect(files.failures["A"]?.code == .limit, "\(files)")
+        }
+    }
+
+    @Test(arguments: [0, 100, 70_000, 3_000_000])
+    func bodiesComeWhole(size: Int) async throws {
+        try await PryingPlugin.run { plugin in
+            let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+
+            let answer = try await plugin.test.platform.callResource(
+                ResourceCall(method: "POST", path: "echo", body: body), of: plugin.source, facts: CallFacts())
+            var back: [UInt8] = []
+            try await answer.forEachChunk { back += $0.array }
+
+            #expect(back == body)
+        }
+    }
+
+    @Test func aMissingRunnerIsARefusal() async throws {
+        try await TestPlatform.run(
+            examples: ["hello-c"], level: .process, runner: RunnerSettings(path: "/nowhere/runner")
+        ) { test in
+            #expect(test.platform.refusals.map(\.code) == [.runnerMissing])
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
+    }
+
+    fileprivate var failure: (any Error)? {
+        if case .failure(let error) = self { return error }
+        return nil
+    }
+}
+
+extension Sequence {
+    fileprivate func asyncMap<T>(_ transform: (Element) async throws -> T) async throws -> [T] {
+        var result: [T] = []
+        for element in self { result.append(try await transform(element)) }
+        return result
+    }
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import PluginABI
+import Testing
+
+@testable import PluginHost
+
+/// What a plugin in the sandbox (L3) can not do, and that the same tries succeed without one.
+struct SandboxTests {
+    /// Tries that the system denies in a sandbox only.
+    static let tries: [JSONObject] = [
+        ["try": "read-file", "text": "/etc/passwd"], ["try": "read-file", "text": "/proc/1/status"],
+        ["try": "write-file"], ["try": "fork"], ["try": "execute"], ["try": "signal-server"],
+        ["try": "read-server-memory"],
+    ]
+    /// Tries that it denies there, whatever it does elsewhere.
+    static let alwaysDenied: [JSONObject] = [
+        ["try": "trace-server"], ["try": "new-namespace"], ["try": "io-uring"], ["try": "keyring"],
+        ["try": "raise-limit"],
+    ]
+
+    @Test func whatIsForbiddenIsDenied() async throws {
+        try await PryingPlugin.run(at: .sandbox) { plugin in
+            for attempt in Self.tries + Self.alwaysDenied {
+                let answer = try await plugin.answer(attempt)
+                #expect(answer.failures["A"]?.code == .forbidden, "\(attempt): \(answer)")
+            }
+            #expect(plugin.process?.restarts == 0)
+        }
+    }
+
+    @Test func theSameIsPossibleWithoutASandbox() async throws {
+        try await PryingPlugin.run(at: .process) { plugin in
+            for attempt in Self.tries {
+                #expect(try await plugin.text(attempt) == "done", "\(attempt)")
+            }
+        }
+    }
+
+    @Test func theNetworkIsReachedThroughTheHostAlone() async throws {
+        let server = try await LoopbackServer.start()
+        defer { server.stop() }
+        let port = try #require(server.url.split(separator: ":").last.flatMap { Int64($0) })
+        let query: JSONObject = ["try": "connect", "number": .integer(port)]
+        let fetch: JSONObject = ["try": "fetch", "text": .string(server.url)]
+        try await PryingPlugin.run(at: .process) { plugin in
+            #expect(try await plugin.text(query) == "done")
+            #expect(try await plugin.text(fetch) == "200 3000000")
+        }
+        try await PryingPlugin.run(at: .sandbox) { plugin in
+            #expect(try await plugin.answer(query).failures["A"]?.code == .forbidden)
+            let refused = try await plugin.answer(fetch)
+            #expect(refused.failures["A"]?.code == .forbidden)
+            #expect(refused.failures["A"]?.message.contains("permissions") == true, "\(refused)")
+        }
+        try await PryingPlugin.run(at: .sandbox, permissions: #"{"hosts": ["127.0.0.1"]}"#) { plugin in
+            #expect(try await plugin.text(fetch) == "200 3000000")
+        }
+    }
+
+    @Test func thePermissionsOpenFolders() async throws {
+        let folder = try LoadingFolder()
+        try folder.write("open/file", "text")
+        try await PryingPlugin.run(at: .sandbox, permissions: #"{"paths": ["\#(folder["open"])"]}"#) { plugin in
+            #expect(try await plugin.text(["try": "read-file", "text": .string(folder["open/file"])]) == "done")
+        }
+    }
+
+    @Test func whatPluginsNeedWorks() async throws {
+        try await PryingPlugin.run(at: .sandbox) { plugin in
+            #expect(try await plugin.text(["try": "thread"]) == "done")
+            #expect(try await plugin.text(["try": "print"]) == "printed")
+            #expect(try await plugin.answer(["try": "frame", "number": 100_000]).frames.first?.rowCount == 100_000)
+        }
+    }
+}
