@@ -14,7 +14,6 @@ struct OutgoingRequest {
     /// The address, absolute.
     let url: String
     let timeout: Duration
-    private let url: String
 
     init(_ message: gf_http_request, _ source: DataSourceConfiguration?, defaults: HTTPDefaults) throws {
         url = try Self.resolve(String(message.url), against: source?.settings.url ?? "")

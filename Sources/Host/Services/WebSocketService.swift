@@ -89,6 +89,7 @@ enum WebSocketService {
         do {
             let configuration = runtime.services.configurations[request.config]
             let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
+            try runtime.permittedHosts?.check(outgoing, configuration)
             let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
             try socket.start(
                 WebSocketHandshake(outgoing, protocols: String(request.protocols)),
