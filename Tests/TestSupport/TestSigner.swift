@@ -18,6 +18,9 @@ package struct TestSigner: Sendable {
         key = try PublicKey(parsing: Array(files.publicKey.utf8))
     }
 
+    /// Of the key, as policies and lists of revocations name it.
+    package var fingerprint: String { key.fingerprint }
+
     package static var now: Int64 { Int64(Date().timeIntervalSince1970) }
 
     /// The key with its grants, for a store in memory.

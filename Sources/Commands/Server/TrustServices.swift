@@ -25,15 +25,15 @@ struct TrustServices {
 
     /// nil unless the settings ask for it: a server that nobody told to asks nobody.
     private static func retrieval(_ settings: Settings) throws -> PublicKeyRetrieval.Options? {
-        guard try !settings.bool("plugins", "public_key_retrieval_disabled") else { return nil }
+        guard try !settings.bool("plugins", "public_key_retrieval_disabled"),
+            let url = settings.text("grafana_com", "api_url")
+        else { return nil }
+        guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
+            throw SettingsError(.badValue, "[grafana_com] api_url: '\(url)' is no URL; write https://…")
+        }
         var options = PublicKeyRetrieval.Options()
         options.asksAtStart = try settings.bool("plugins", "public_key_retrieval_on_startup")
-        if let url = settings.text("grafana_com", "api_url") {
-            guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
-                throw SettingsError(.badValue, "[grafana_com] api_url: '\(url)' is no URL; write https://…")
-            }
-            options.apiURL = url.hasSuffix("/") ? String(url.dropLast()) : url
-        }
+        options.apiURL = url.hasSuffix("/") ? String(url.dropLast()) : url
         return options
     }
 
