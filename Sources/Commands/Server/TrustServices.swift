@@ -25,9 +25,8 @@ struct TrustServices {
 
     /// nil unless the settings ask for it: a server that nobody told to asks nobody.
     private static func retrieval(_ settings: Settings) throws -> PublicKeyRetrieval.Options? {
-        guard try !settings.bool("plugins", "public_key_retrieval_disabled"),
-            let url = settings.text("grafana_com", "api_url")
-        else { return nil }
+        let url = settings.string("grafana_com", "api_url")
+        guard try !settings.bool("plugins", "public_key_retrieval_disabled"), !url.isEmpty else { return nil }
         guard url.hasPrefix("https://") || url.hasPrefix("http://") else {
             throw SettingsError(.badValue, "[grafana_com] api_url: '\(url)' is no URL; write https://…")
         }
