@@ -119,7 +119,7 @@ struct MySQLSourceTests {
 
     @Test(arguments: [
         ("select * from nowhere", "db query error: Error 1146 (42S02): Table 'test.nowhere' doesn't exist"),
-        ("select nothing", "db query error: Error 1054 (42S22): Unknown column 'nothing' in 'field list'"),
+        ("select nothing", "db query error: Error 1054 (42S22): Unknown column 'nothing' in "),
         (
             "select benchmark('x', 1, 2)",
             "db query error: query failed - please inspect Grafana server log for details"
@@ -133,8 +133,8 @@ struct MySQLSourceTests {
         try await withSource { (source, _) async throws in
             let answer = try await source.query(table(sql))
 
-            let isSyntax = answer.error?.message.contains("Error 1064") == true
-            #expect(answer.error?.message == message || (isSyntax && sql.contains("benchmark")))
+            // MariaDB and MySQL name the place of an unknown column in different words.
+            #expect(answer.error?.message.hasPrefix(message) == true)
         }
     }
 
@@ -167,11 +167,11 @@ struct MySQLSourceTests {
 
     @Test func aMillionRowsPassInBatches() async throws {
         try await withSource { (source, _) async throws in
+            let model = JSONValue.object(
+                table("select seq as id, seq * 0.5 as half, concat('row ', seq) as name from seq_1_to_1000000"))
             let query = DataQuery(
-                refID: "A", json: JSONText("{}"),
-                model: .object(
-                    table("select seq as id, seq * 0.5 as half, concat('row ', seq) as name from seq_1_to_1000000")),
-                from: Timestamp(nanoseconds: 0), to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
+                refID: "A", json: JSONText(model.encoded()), model: model, from: Timestamp(nanoseconds: 0),
+                to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
             var rows = 0
             var sum: Int64 = 0
             for await event in try await source.platform.queryData([query], of: source.source, facts: CallFacts()) {

@@ -241,11 +241,11 @@ struct PostgreSQLSourceTests {
 
     @Test func aMillionRowsPassInBatches() async throws {
         try await withSource { (source, _) async throws in
+            let model = JSONValue.object(
+                table("select g as id, g * 0.5 as half, 'row ' || g as name from generate_series(1, 1000000) g"))
             let query = DataQuery(
-                refID: "A", json: JSONText("{}"),
-                model: .object(
-                    table("select g as id, g * 0.5 as half, 'row ' || g as name from generate_series(1, 1000000) g")),
-                from: Timestamp(nanoseconds: 0), to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
+                refID: "A", json: JSONText(model.encoded()), model: model, from: Timestamp(nanoseconds: 0),
+                to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
             var rows = 0
             var sum: Int64 = 0
             var batches = 0
