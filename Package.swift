@@ -71,6 +71,7 @@ let package = Package(
         .target(name: "CLinux"),
         // What the server and grafana-plugin-runner say to each other.
         .target(name: "CRunnerProtocol", cSettings: hardening),
+        .target(name: "CArrowTable", dependencies: ["CSQLite"], cSettings: hardening),
 
         // The platform, from the bottom to the top; ArchitectureTests checks the arrows.
         target("PluginABI", ["CPluginABI"]),
@@ -85,7 +86,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
             ] + nio),
-        target("Expressions", ["PluginABI"]),
+        target("Expressions", ["PluginABI", "CArrowTable", "CSQLite"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
         target(
             "Catalog",

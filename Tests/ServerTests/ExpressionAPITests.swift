@@ -165,6 +165,40 @@ struct ExpressionAPITests {
         }
     }
 
+    @Test func sqlRunsOverSourcesWhenItIsSwitchedOn() async throws {
+        try await run(options: { $0.expressions.isSQLEnabled = true }) { server async throws in
+            let table = "host,cpu\na,1\nb,2\na,3"
+            let sql = """
+                SELECT A.host, sum(A.cpu) AS cpu, B.owner FROM A JOIN B ON A.host = B.host GROUP BY A.host ORDER BY 1
+                """
+            let answer = try await server.query([
+                csv("A", table, ["hide": true]), csv("B", "host,owner\na,ann\nb,bob", ["hide": true]),
+                expression("C", "sql", sql), expression("D", "sql", "DELETE FROM A"),
+            ])
+
+            #expect(answer.status == 400)
+            #expect(
+                frame(answer, "C")?["data"]?["values"] == [["a", "b"], [4, 2], ["ann", "bob"]], "\(answer.text)")
+            #expect(
+                answer.json["results"]?["D"]?["error"]?.string == "sql expression: table A may not be modified")
+        }
+    }
+
+    @Test func anEndlessStatementIsStoppedInTime() async throws {
+        let change: @Sendable (inout ServerOptions) -> Void = {
+            $0.expressions.isSQLEnabled = true
+            $0.expressions.sqlTimeout = .milliseconds(50)
+        }
+        try await run(options: change) { server async throws in
+            let endless = "WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x) SELECT count(*) FROM x"
+            let answer = try await server.query([expression("A", "sql", endless), expression("B", "math", "1")])
+
+            #expect(answer.status == 400)
+            #expect(answer.json["results"]?["A"]?["status"]?.int == 504)
+            #expect(frame(answer, "B")?["data"]?["values"] == [[1]])
+        }
+    }
+
     @Test func expressionsCanBeSwitchedOff() async throws {
         try await run(options: { $0.expressions.isEnabled = false }) { server async throws in
             let answer = try await server.query([expression("A", "math", "1")])

@@ -12,8 +12,8 @@ struct ExpressionGraph: Sendable {
     let nodes: [Node]
     /// For each node the places of those that it takes.
     private(set) var needs: [[Int]] = []
-    /// The places in an order in which all that a node takes comes before it: queries of data sources, then expressions,
-    /// each as early as the request's order allows.
+    /// The places in an order in which all that a node takes comes before it: queries of data sources, then
+    /// expressions, each as early as the request's order allows.
     private(set) var order: [Int] = []
 
     /// - Throws: ``ExpressionError`` `.graph`.

@@ -88,8 +88,8 @@ public struct ExpressionPlan: Sendable {
     /// - Parameters:
     ///   - inputs: The answers of the data sources by refId; a refId that is missing has no data.
     ///   - checkpoint: Asked now and then whether to go on.
-    /// - Returns: The results of all queries that are not hidden, by refId. A failure stays with its query and those that
-    ///   need it.
+    /// - Returns: The results of all queries that are not hidden, by refId. A failure stays with its query and those
+    ///   that need it.
     public func evaluate(
         _ inputs: [String: Input], checkpoint: ExpressionCheckpoint = .none
     ) -> [String: Outcome] {

@@ -70,13 +70,12 @@ struct ExpressionRun {
         case nil: break
         }
         if tableInputs.contains(place) {
-            tables[place] = Swift.Result { () throws(ExpressionError) in
+            let table = Swift.Result { () throws(ExpressionError) in
                 try TableConversion(refID: query.refID).table(of: frames)
             }
+            tables[place] = table
             // What only SQL takes need not be of a form that the others can use.
-            if !valueInputs.contains(place), case .success(let table)? = tables[place] {
-                return [with(notices, .noData(table))]
-            }
+            if !valueInputs.contains(place) { return [with(notices, .noData(try table.get()))] }
         }
         var values = try FrameConversion(refID: query.refID, sourceType: type).values(of: frames)
         if let first = values.first { values[0] = with(notices, first) }

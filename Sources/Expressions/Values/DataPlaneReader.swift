@@ -73,7 +73,7 @@ struct DataPlaneReader {
         guard let frame = frames.first, !frame.fields.isEmpty else { return [] }
         guard frame.fields.contains(where: { $0.type == .time }) else { return nil }
         let time = try SeriesReader.times(in: frame, refID)
-        let groups = LongGroups(frame)
+        let groups = LongGroups(frame, times: time.column)
         var items: [ExpressionValue] = []
         for field in frame.fields where isValue(field) {
             let values = try SeriesReader.floats(field, refID)
@@ -137,10 +137,12 @@ struct DataPlaneReader {
 }
 
 /// The rows of a long frame by the values of its text columns, in the order in which these first come.
+///
+/// Of rows in a row that have one time too the last counts.
 private struct LongGroups {
     private(set) var groups: [(labels: Labels, rows: [Int32])] = []
 
-    init(_ frame: DataFrame) {
+    init(_ frame: DataFrame, times: Column) {
         let texts = frame.fields.filter { $0.type == .string }
         var places: [[String?]: Int] = [:]
         for row in 0..<frame.rowCount {
@@ -151,6 +153,11 @@ private struct LongGroups {
                 var labels: Labels = [:]
                 for (text, value) in zip(texts, key) { labels[text.name] = value ?? "" }
                 groups.append((labels, []))
+            }
+            if let last = groups[place].rows.last,
+                times[Int(last), as: Timestamp.self] == times[row, as: Timestamp.self]
+            {
+                groups[place].rows.removeLast()
             }
             groups[place].rows.append(Int32(truncatingIfNeeded: row))
         }
