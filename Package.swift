@@ -193,7 +193,8 @@ if Context.environment["GRAFANA_BENCHMARKS"] != nil {
     package.targets += [
         .target(name: "CBench", path: "Benchmarks/CBench"),
         .executableTarget(
-            name: "bench", dependencies: ["CBench", "PluginABI", "PluginHost", "Signing", logging],
+            name: "bench",
+            dependencies: ["CBench", "CSQLite", "Expressions", "PluginABI", "PluginHost", "Signing", logging],
             path: "Benchmarks/bench",
             swiftSettings: swiftSettings),
         .executableTarget(

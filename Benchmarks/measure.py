@@ -172,7 +172,21 @@ def inside(folder, library, table):
               ms(got["signed-start.nanoseconds"] / 1e6),
               ms(got["unsigned-start.nanoseconds"] / 1e6) + " the same without signatures",
               got["signed-start.nanoseconds"] / got["unsigned-start.nanoseconds"], "", None)
+    expressions(got, table)
     isolated(got, table)
+
+
+def expressions(got, table):
+    table.row("expression $A + $B, two series of 1 M points", ms(got["math.nanoseconds"] / 1e6),
+              ms(got["math-loop.nanoseconds"] / 1e6) + " loop in C", got["math.nanoseconds"] / got["math-loop.nanoseconds"],
+              "≤ 2 ×", got["math.nanoseconds"] <= 2 * got["math-loop.nanoseconds"])
+    table.row("— $A * $B + 1, 1000 × 1000 series of 1000 points", ms(got["math-series.nanoseconds"] / 1e6), "", None,
+              "", None)
+    table.row("SQL expression over 1 M rows × 2", ms(got["sql.nanoseconds"] / 1e6),
+              ms(got["sql-table.nanoseconds"] / 1e6) + " SQLite on a table of its own",
+              got["sql.nanoseconds"] / got["sql-table.nanoseconds"], "≤ 1.5 ×",
+              got["sql.nanoseconds"] <= 1.5 * got["sql-table.nanoseconds"])
+    table.row("— which SQLite had to fill first", "", ms(got["sql-load.nanoseconds"] / 1e6), None, "", None)
 
 
 def isolated(got, table):

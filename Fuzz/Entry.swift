@@ -8,7 +8,8 @@ private let target: @Sendable (UnsafeBufferPointer<UInt8>) -> Void = {
     case "FrameJSON": fuzzFrameJSON
     case "JSONText": fuzzJSONText
     case "SharedBatch": fuzzSharedBatch
-    default: fatalError("set FUZZ_TARGET to ArrowFile, FrameJSON, JSONText or SharedBatch")
+    case "MathText": fuzzMathText
+    default: fatalError("set FUZZ_TARGET to ArrowFile, FrameJSON, JSONText, SharedBatch or MathText")
     }
 }()
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
-frames="ArrowFile FrameJSON JSONText SharedBatch"
+frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
 sql="SQLText SQLArray SQLTime"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
@@ -30,7 +30,11 @@ build_messages() {
 }
 
 # shellcheck disable=SC2046
-build_frames() { build PluginABI fuzz $(find Sources/PluginABI -name '*.swift' | sort) Fuzz/*.swift; }
+build_frames() {
+    build PluginABI fuzz $(find Sources/PluginABI Sources/Expressions/Math -name '*.swift' | sort) \
+        Sources/Expressions/Expression*.swift Sources/Expressions/Values/ExpressionValue.swift \
+        Sources/Expressions/SQL/SQLText.swift Fuzz/*.swift
+}
 
 # Without what hashes and walks files: that would need the whole of swift-crypto.
 # shellcheck disable=SC2046
@@ -64,6 +68,10 @@ seed() {
     case $1 in
         ArrowFile) find $fixtures/frames $fixtures/sdk -name '*.arrow' -exec cp {} "$corpus/" \; ;;
         FrameJSON | JSONText) find $fixtures/frames $fixtures/sdk -name '*.json' -exec cp {} "$corpus/" \; ;;
+        # shellcheck disable=SC2016
+        MathText)
+            printf '%s' 'is_nan(-$A ** 2) || ${B c} >= 0x1F && !(1.5e3 - $B % abs(null()))' >"$corpus/math"
+            printf '%s' "SELECT date_add(t, INTERVAL 1 DAY) FROM \`A\` JOIN (B) -- '" >"$corpus/sql" ;;
         # shellcheck disable=SC2016
         SQLText) printf 'select $__timeGroup(t, \0475m\047, NULL), 1 from t where $__timeFilter(t) -- x\n; $a$ ; $a$' \
             >"$corpus/query" ;;

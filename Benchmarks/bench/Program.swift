@@ -27,6 +27,7 @@ enum Program {
             try await IsolatedBench(platform: platform).run()
             try await FrameBench(platform: platform).runIsolated()
         }
+        try ExpressionBench().run()
     }
 
     private static func run(

@@ -15,6 +15,7 @@ struct DocumentTests {
         ("Sources/Settings/SettingsError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Signing/SigningError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/Signing/Verification/SignatureVerdict.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
+        ("Sources/Expressions/ExpressionError.swift", #"Self\(rawValue: "([a-z-]+)"\)"#),
         ("Sources/PluginABI/Handlers/PluginError.swift", #"(?:case \.\w+|default): "([a-z-]+)""#),
     ])
     func everyCodeHasAParagraph(file: String, pattern: String) throws {

@@ -24,7 +24,7 @@ struct ConversionTests {
     @Test func aWideFrameBecomesASeriesAColumn() throws {
         let frame = DataFrame(
             fields: [
-                Field("t", times([0, 1])), Field("x", [1, nil] as [Int64?], labels: ["h": "a"]),
+                Field("t", times([0, 1]).map { Optional($0) }), Field("x", [1, nil] as [Int64?], labels: ["h": "a"]),
                 Field("y", [1.5, 2] as [Float]),
             ])
 
@@ -33,6 +33,7 @@ struct ConversionTests {
         #expect(frames.map { $0.fields.map(\.name) } == [["t", "x"], ["t", "y"]])
         #expect(frames.map(\.values) == [[1, nil], [1.5, 2]])
         #expect(frames.allSatisfy { $0.fields[1].type == .float64 && $0.fields[1].isNullable })
+        #expect(frames.allSatisfy { !$0.fields[0].isNullable })
         #expect(frames[0].labels == ["h": "a"] && frames[1].fields[1].labels == nil)
         #expect(frames.allSatisfy { $0.meta?.type == "timeseries-multi" })
     }
@@ -58,6 +59,10 @@ struct ConversionTests {
     }
 
     static let wrong: [([DataFrame], String)] = [
+        (
+            [DataFrame(name: "f", fields: [Field("t", times([0, 1])), Field("v", [1.0])])],
+            "frame 'f': field 't' has 2 rows and field 'v' has 1; all fields of a frame need the same number of rows"
+        ),
         (
             [DataFrame(fields: [Field("t", times([0])), Field("v", [1.0]), Field("s", ["x"])])],
             "input data must be a wide series but got type long (input refid)"

@@ -144,6 +144,10 @@ struct QueryRequestTests {
             #"{"from":"0","to":"1","queries":[{"datasource":{"uid":"__expr__"}},{"refId":"B"}]}"#,
             "missing datasource uid in query with refId B"
         ),
+        (
+            #"{"queries":[{"datasource":{"uid":"__expr__"},"type":"math","expression":"1"}]}"#,
+            "time range must be specified for refID A"
+        ),
     ])
     func badRequestsSayWhatIsWrong(text: String, message: String) {
         do {

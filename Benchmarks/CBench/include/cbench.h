@@ -4,9 +4,16 @@
 #ifndef CBENCH_H
 #define CBENCH_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The allocations that the calling thread has made since it began. */
 uint64_t cbench_allocations(void);
+
+/* The sums of two series whose times have to be equal, in new memory; NULL when a time differs. The plain loop that
+ * expressions are measured against. */
+double *cbench_join_add(
+    size_t count, const int64_t *times, const double *values, const int64_t *other_times, const double *other_values);
+void cbench_free(double *memory);
 
 #endif

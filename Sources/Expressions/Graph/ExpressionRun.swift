@@ -69,6 +69,13 @@ struct ExpressionRun {
         case .failed(let error): throw error
         case nil: break
         }
+        for frame in frames {
+            do {
+                try frame.checkLengths()
+            } catch {
+                throw .readData(query.refID, error.message)
+            }
+        }
         if tableInputs.contains(place) {
             let table = Swift.Result { () throws(ExpressionError) in
                 try TableConversion(refID: query.refID).table(of: frames)

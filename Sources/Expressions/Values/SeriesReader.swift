@@ -11,6 +11,17 @@ enum SeriesReader {
         guard time.column.nullCount == 0 else {
             throw .readData(refID, "time series with null time stamps are not supported")
         }
+        return time.isNullable ? withoutNullability(time) : time
+    }
+
+    /// A field that may have nulls and has none, as one that cannot have any.
+    private static func withoutNullability(_ time: Field) -> Field {
+        var time = time
+        time.column = time.column.withValues(as: Timestamp.self) { source in
+            Column(filling: source.count, isNullable: false) { target in
+                _ = target.update(fromContentsOf: source)
+            }
+        }
         return time
     }
 

@@ -127,7 +127,8 @@ extension ServerOptions {
 
     private mutating func readExpressions(_ settings: Settings) throws {
         expressions.isEnabled = try settings.flag("expressions", "enabled", default: true)
-        expressions.isSQLEnabled = featureToggles.contains("sqlExpressions")
+        let toggle = settings.section("feature_toggles")["sqlExpressions"]?.lowercased()
+        expressions.isSQLEnabled = featureToggles.contains("sqlExpressions") || toggle == "true"
         func number(_ key: String, _ current: Int) throws -> Int {
             try settings.text("expressions", key) == nil
                 ? current : settings.int("expressions", key, in: 0 ... .max)
