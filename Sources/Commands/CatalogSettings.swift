@@ -32,9 +32,8 @@ enum CatalogSettings {
         configuration.coreIDs.subtract(plugins.loading.coreIDsAsExternal)
         configuration.trust.allowsUnsigned = plugins.loading.isDevelopment
         configuration.trust.unsignedIDs = plugins.loading.unsignedIDs
-        let trust = settings.path("plugins", "trust_path")
-        if !trust.isEmpty { configuration.trust.use(folder: trust) }
-        configuration.trust.rootURL = settings.string("server", "root_url")
+        if let trust = plugins.trustFolder { configuration.trust.use(folder: trust) }
+        configuration.trust.rootURL = plugins.rootURL
         return configuration
     }
 

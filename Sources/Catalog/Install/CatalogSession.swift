@@ -6,7 +6,9 @@ public struct CatalogConfiguration: Sendable {
     /// What is trusted.
     public struct Trust: Sendable {
         /// Reads the trust store, anew for each session.
-        public var source: @Sendable () throws(SigningError) -> TrustStore = { () throws(SigningError) in try .builtIn() }
+        public var source: @Sendable () throws(SigningError) -> TrustStore = { () throws(SigningError) in
+            try .builtIn()
+        }
         /// Whether any unsigned plugin may be installed.
         public var allowsUnsigned = false
         /// Ids that may be installed although nobody signed them.

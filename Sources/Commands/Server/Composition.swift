@@ -8,6 +8,7 @@ import PluginHost
 import Server
 import ServiceLifecycle
 import Settings
+import Signing
 import Storage
 import UnixSignals
 
@@ -43,7 +44,7 @@ enum Composition {
                 configuration: try await platformConfiguration(settings, stores), builtins: builtins,
                 keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"),
                 verifier: trust.verifier)
-            let administration = try administration(settings, stores, platform)
+            let administration = try administration(settings, stores, platform, trust.trust)
             try await administration.preinstallBlocking()
             await platform.load()
             let server = try GrafanaServer(
@@ -94,11 +95,14 @@ enum Composition {
     }
 
     private static func administration(
-        _ settings: Settings, _ stores: Stores, _ platform: PluginPlatform
+        _ settings: Settings, _ stores: Stores, _ platform: PluginPlatform, _ trust: ServerTrust
     ) throws -> PluginAdministration {
         let folder = PluginsFolder(path: try PluginSettings(settings).folder)
+        var configuration = try CatalogSettings.configuration(settings, folder: folder, origin: "api")
+        // The keys of the database count as well, and what was revoked a moment ago.
+        configuration.trust.source = { () throws(SigningError) in try trust.current.store }
         return PluginAdministration(
-            configuration: try CatalogSettings.configuration(settings, folder: folder, origin: "api"),
+            configuration: configuration,
             desired: stores.desiredPlugins, link: PlatformLink(platform: platform),
             preinstalled: try CatalogSettings.preinstall(settings), logger: Logger(label: "plugins.install"))
     }
