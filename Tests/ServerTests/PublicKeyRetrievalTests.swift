@@ -180,6 +180,14 @@ struct PublicKeyRetrievalTests {
         }
     }
 
+    @Test func theBuiltInKeyIsOneThatWouldBeTaken() {
+        let keys = ServerTrust.builtInKeys
+
+        #expect(Array(keys.keys) == ["7e4d0c6a708866e7"])
+        #expect(keys.allSatisfy { ServerTrust.keyID(of: $0.value) == $0.key })
+        #expect(ServerTrust.keyID(of: "KEY aaaa") == nil)
+    }
+
     @Test func theFirstKeysAreThoseOfTheServerItself() async throws {
         try await withBench(.silence) { bench in
             try await bench.keys.seed(with: ["aaaa": "KEY aaaa"])

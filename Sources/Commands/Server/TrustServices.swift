@@ -44,7 +44,8 @@ struct TrustServices {
         if let retrieval {
             services.append(
                 PublicKeyRetrieval(
-                    options: retrieval, keyValues: stores.keyValues, inspect: ServerTrust.keyID, logger: logger))
+                    options: retrieval, keyValues: stores.keyValues, inspect: ServerTrust.keyID,
+                    firstKeys: ServerTrust.builtInKeys, logger: logger))
         }
         return services
     }

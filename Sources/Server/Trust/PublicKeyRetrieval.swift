@@ -36,19 +36,23 @@ public struct PublicKeyRetrieval: Service {
 
     private let options: Options
     private let keys: PublicKeyStore
+    private let firstKeys: [String: String]
     private let clock: any Clock<Duration>
     private let logger: Logger
 
     /// The watch of the database tells the servers what changed.
     ///
-    /// - Parameter inspect: the key id of an armored public key that may verify signatures, in lower-case hex digits; nil
-    ///   for any other text.
+    /// - Parameters:
+    ///   - inspect: the key id of an armored public key that may verify signatures, in lower-case hex digits; nil for any
+    ///     other text.
+    ///   - firstKeys: what is known before the first answer: key id → armored key.
     public init(
         options: Options, keyValues: Storage.KeyValueStore, inspect: @escaping @Sendable (String) -> String?,
-        clock: any Clock<Duration> = ContinuousClock(), logger: Logger
+        firstKeys: [String: String] = [:], clock: any Clock<Duration> = ContinuousClock(), logger: Logger
     ) {
         self.options = options
         keys = PublicKeyStore(store: keyValues, inspect: inspect)
+        self.firstKeys = firstKeys
         self.clock = clock
         self.logger = logger
     }
@@ -56,6 +60,11 @@ public struct PublicKeyRetrieval: Service {
     /// Asks until the server shuts down.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
+            do {
+                try await keys.seed(with: firstKeys)
+            } catch {
+                logger.warning("The first public keys could not be stored", metadata: ["error": "\(error)"])
+            }
             var wait = options.asksAtStart ? Duration.zero : await pause()
             while !Task.isCancelled {
                 if wait > .zero { guard (try? await clock.sleep(for: wait)) != nil else { return } }
