@@ -173,12 +173,12 @@ struct MySQLSourceTests {
                 refID: "A", json: JSONText(model.encoded()), model: model, from: Timestamp(nanoseconds: 0),
                 to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
             var rows = 0
-            var sum: Int64 = 0
+            var sum: UInt64 = 0
             for await event in try await source.platform.queryData([query], of: source.source, facts: CallFacts()) {
                 switch event {
                 case .frame(_, let frame), .rows(_, let frame):
                     rows += frame.rowCount
-                    for index in 0..<frame.rowCount { sum += frame.fields[0].column.integer(at: index) ?? 0 }
+                    for index in 0..<frame.rowCount { sum += frame.fields[0].column[index, as: UInt64.self] ?? 0 }
                 case .failed(let error, _): Issue.record("\(error)")
                 default: break
                 }
