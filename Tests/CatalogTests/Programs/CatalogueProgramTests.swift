@@ -176,6 +176,40 @@ extension ProgramSuite {
             #expect(wrong.errors.contains("did you mean 'acme-sine-panel'?"))
         }
 
+        @Test func theProgramBuildsWhatTheProgramInstalls() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            for version in ["1.0.0", "1.1.0"] {
+                try await Package(version: version).zip(place.folder.appending(path: "served/\(version).zip"))
+            }
+            try await Package(id: "acme-plain-panel", publisher: nil).zip(
+                place.folder.appending(path: "served/plain.zip"))
+            try place.write(Publisher.acme.files.secret, to: "acme.key")
+            let build = ["catalog", "build", place.path("served"), "--name", "Test", "--json"]
+
+            let first = try await cli.run(build + ["--key", place.path("acme.key")])
+            let second = try await cli.run(build, environment: ["GRAFANA_SIGN_KEY": Publisher.acme.files.secret])
+            let none = try await cli.run(build)
+            let installed = try await cli.plugins(["install", "acme-sine-panel", "--catalog", place.path("served")])
+            try await Package().zip(place.folder.appending(path: "served/again/1.0.0.zip"))
+            let twice = try await cli.run(build + ["--key", place.path("acme.key")])
+            try place.write("no archive", to: "served/again/1.0.0.zip")
+            let broken = try await cli.run(build + ["--key", place.path("acme.key")])
+
+            #expect(first.status == 0, "\(first.errors)")
+            #expect(first.json["serial"] == 1)
+            #expect(first.json["plugins"] == 2)
+            #expect(first.json["archives"] == 3)
+            #expect(first.errors.contains("'plain.zip': nobody signed this package"))
+            #expect(second.json["serial"] == 2)
+            #expect(none.status == 64)
+            #expect(installed.status == 0, "\(installed.errors)")
+            #expect(twice.status == 65)
+            #expect(twice.errors.contains("[archive-duplicate-name]"))
+            #expect(broken.status == 65)
+            #expect(broken.errors.contains("[archive-malformed]"))
+        }
+
         @Test func anOldIndexIsNotAcceptedAgain() async throws {
             let place = try Workplace()
             let cli = CLI(place: place)
