@@ -32,7 +32,7 @@ public final class FolderClaim: Sendable {
         note(descriptor)
         do {
             try Switch.recover(folder)
-            try FileTree.remove(folder.staging)
+            for leftover in [folder.staging] + folder.temporaries { try FileTree.remove(leftover) }
         } catch {
             close(descriptor)
             throw error

@@ -29,6 +29,10 @@ public struct PluginsFolder: Sendable, Equatable {
     var journal: String { "\(workspace)/journal.json" }
     var staging: String { "\(workspace)/staging" }
     var catalogues: String { "\(workspace)/catalogues.json" }
+    /// New forms of files before they take the place of the old ones.
+    var temporaries: [String] {
+        [journal + ".new", "\(workspace)/plugins.lock.json.new", "\(workspace)/applied.json.new"]
+    }
     func kept(_ id: String) -> String { "\(workspace)/kept/\(id)" }
     func keptTree(_ id: String) -> String { "\(kept(id))/tree" }
     func keptEntry(_ id: String) -> String { "\(kept(id))/entry.json" }

@@ -8,7 +8,7 @@ import PluginABI
 /// A journal is written first. After a kill at any point ``recover(_:)`` finishes the switch if the rename has happened,
 /// and forgets it otherwise: the new folder is known by its inode.
 struct Switch {
-    /// What a journal says; nil for `new`: the plugin goes.
+    /// What a journal says; without `new` the plugin goes, and paths start at the plugins folder.
     private struct Journal {
         var id: String
         var target: String
@@ -59,7 +59,7 @@ struct Switch {
     func install(_ staged: String, as new: LockedPlugin, replacing old: LockedPlugin?) throws {
         try perform(
             Journal(
-                id: new.id, target: "\(folder.path)/\(new.folder)", inode: FileTree.inode(of: staged), staged: staged,
+                id: new.id, target: new.folder, inode: FileTree.inode(of: staged), staged: relative(staged),
                 new: new, old: old))
     }
 
@@ -68,7 +68,7 @@ struct Switch {
         let staged = folder.keptTree(kept.id)
         try perform(
             Journal(
-                id: kept.id, target: "\(folder.path)/\(kept.folder)", inode: FileTree.inode(of: staged), staged: staged,
+                id: kept.id, target: kept.folder, inode: FileTree.inode(of: staged), staged: relative(staged),
                 new: kept, old: present))
     }
 
@@ -76,8 +76,11 @@ struct Switch {
     ///
     /// - Parameter staged: A path for the folder on its way out, on the same file system.
     func remove(id: String, target: String, staged: String) throws {
-        try perform(Journal(id: id, target: target, inode: nil, staged: staged, new: nil, old: nil))
+        try perform(
+            Journal(id: id, target: relative(target), inode: nil, staged: relative(staged), new: nil, old: nil))
     }
+
+    private func relative(_ path: String) -> String { String(path.dropFirst(folder.path.count + 1)) }
 
     private func perform(_ journal: Journal) throws {
         // What the rename makes visible has to be on the disk before it.
@@ -87,7 +90,7 @@ struct Switch {
         guard linux_sync_file_system(root) == 0 else { throw CatalogError.system("write", folder.path, errno) }
         try FileTree.replace(folder.journal, with: journal.bytes, temporary: folder.journal + ".new")
         do {
-            try Self.rename(journal)
+            try Self.rename(journal, folder)
         } catch {
             unlink(folder.journal)
             throw error
@@ -95,44 +98,40 @@ struct Switch {
         try Self.finish(journal, folder)
     }
 
-    private static func rename(_ journal: Journal) throws {
+    private static func rename(_ journal: Journal, _ folder: PluginsFolder) throws {
+        let (target, staged) = ("\(folder.path)/\(journal.target)", "\(folder.path)/\(journal.staged)")
         guard journal.inode != nil else {
-            guard Glibc.rename(journal.target, journal.staged) == 0 else {
-                throw CatalogError.system("remove", journal.target, errno)
-            }
+            guard Glibc.rename(target, staged) == 0 else { throw CatalogError.system("remove", target, errno) }
             return
         }
-        let hasOld = FileTree.kind(of: journal.target) != nil
-        let result =
-            hasOld
-            ? linux_exchange(journal.staged, journal.target) : linux_rename_new(journal.staged, journal.target)
+        let hasOld = FileTree.kind(of: target) != nil
+        let result = hasOld ? linux_exchange(staged, target) : linux_rename_new(staged, target)
         guard result == 0 else {
             let cannot = errno == EINVAL || errno == ENOSYS
-            throw cannot ? unable(journal) : CatalogError.system("put in place", journal.target, errno)
+            throw cannot ? unable(target) : CatalogError.system("put in place", target, errno)
         }
     }
 
-    private static func unable(_ journal: Journal) -> CatalogError {
+    private static func unable(_ target: String) -> CatalogError {
         CatalogError(
             .folderFailed,
-            "'\(journal.target)': its file system cannot exchange two folders at once; put the plugins folder on a local one "
+            "'\(target)': its file system cannot exchange two folders at once; put the plugins folder on a local one "
                 + "such as ext4, xfs, btrfs or tmpfs")
     }
 
     /// What is left to do once the rename has happened; may be done again after a kill in it.
     private static func finish(_ journal: Journal, _ folder: PluginsFolder) throws {
         let id = journal.id
+        let staged = "\(folder.path)/\(journal.staged)"
         if journal.new == nil {
             try FileTree.remove(folder.kept(id))
-            try FileTree.remove(journal.staged)
-        } else if journal.old != nil, FileTree.kind(of: journal.staged) == .folder {
-            if journal.staged != folder.keptTree(id) {
-                try FileTree.remove(folder.kept(id))
-                try FileTree.makeFolder("\(folder.workspace)/kept")
-                try FileTree.makeFolder(folder.kept(id))
-                guard Glibc.rename(journal.staged, folder.keptTree(id)) == 0 else {
-                    throw CatalogError.system("keep", journal.staged, errno)
-                }
+            try FileTree.remove(staged)
+        } else if journal.old != nil, staged != folder.keptTree(id), FileTree.kind(of: staged) == .folder {
+            try FileTree.remove(folder.kept(id))
+            try FileTree.makeFolder("\(folder.workspace)/kept")
+            try FileTree.makeFolder(folder.kept(id))
+            guard Glibc.rename(staged, folder.keptTree(id)) == 0 else {
+                throw CatalogError.system("keep", staged, errno)
             }
         }
         if let old = journal.old, FileTree.kind(of: folder.keptTree(id)) == .folder {
@@ -154,7 +153,7 @@ struct Switch {
             throw CatalogError(
                 .folderFailed, "'\(folder.journal)': it is damaged; look at the plugins beside it, then remove it")
         }
-        let present = FileTree.inode(of: journal.target)
+        let present = FileTree.inode(of: "\(folder.path)/\(journal.target)")
         let hasHappened = journal.inode == nil ? present == nil : present == journal.inode
         if hasHappened { try finish(journal, folder) } else { unlink(folder.journal) }
     }

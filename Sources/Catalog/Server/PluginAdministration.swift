@@ -143,7 +143,10 @@ public struct PluginAdministration: Sendable {
                             "Plugin removed as on the other servers", metadata: ["plugin.id": "\(row.pluginID)"])
                     }
                     if isNew { try applied.note(row.pluginID, row.revision) }
+                    await turn.forget(row.pluginID)
                 } catch let error as CatalogError {
+                    // It is tried again every few seconds; the log has each reason once.
+                    guard await turn.isNews(error.description, about: row.pluginID) else { continue }
                     logger.warning(
                         "Plugin differs from the other servers",
                         metadata: [
@@ -217,10 +220,16 @@ public struct PluginAdministration: Sendable {
     }
 }
 
-/// Lets one task at a time change plugins.
+/// Lets one task at a time change plugins, and remembers what the log was told.
 private actor OneAtATime {
     private var isTaken = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Why a plugin could not follow, by its id.
+    private var reasons: [String: String] = [:]
+
+    func isNews(_ reason: String, about id: String) -> Bool { reasons.updateValue(reason, forKey: id) != reason }
+
+    func forget(_ id: String) { reasons[id] = nil }
 
     func take<Value: Sendable>(_ body: @Sendable () async throws -> Value) async throws -> Value {
         if isTaken {
