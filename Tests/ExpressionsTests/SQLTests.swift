@@ -83,7 +83,8 @@ struct SQLTests {
         ("SELECT `host` FROM `A` WHERE `cpu` = 2 UNION ALL SELECT 'x'", [["b"], ["x"]]),
         ("SELECT CASE WHEN cores > 8 THEN 'big' ELSE 'small' END AS size FROM A WHERE cores = 16;", [["big"]]),
         ("SELECT a.host, b.cores FROM A a JOIN A b ON a.cores = b.cores AND a.host = 'b'", [["b", "8"]]),
-        ("SELECT 1 WHERE 'x' IN (SELECT host FROM A)", []),
+        ("SELECT 1 WHERE 'x' IN (SELECT host FROM A)", []), ("select CORES from a where HOST = 'b'", [["8"]]),
+        ("SELECT [host] FROM [A] WHERE [host] = 'b'", [["b"]]),
         ("SELECT count(*) FROM (SELECT DISTINCT host FROM A WHERE host IS NOT NULL)", [["2"]]),
     ])
     func statementHasTheRows(text: String, expected: [[String]]) throws {

@@ -47,7 +47,7 @@ struct ReduceCommand: Sendable {
                 let number = mode.finished(reducer.reduce(mode.prepared(points.values)))
                 results.append(.number(number, labels: value.labels, name: refID))
             case .number(let number):
-                guard let passed = mode.passed(number) else { continue }
+                guard let passed = mode.mapped(number) else { continue }
                 results.append(.number(passed, labels: value.labels, name: refID))
             case .frame: results.append(value)
             case .scalar:

@@ -58,8 +58,8 @@ enum ReduceMode: Sendable, Equatable {
     /// They are that number, as is a result of NaN.
     case replace(Double)
 
-    /// A value as it goes into the reduction; nil: left out.
-    private func mapped(_ value: Double?) -> Double?? {
+    /// A value as it goes into the reduction, or past it when it is a number already; nil: left out.
+    func mapped(_ value: Double?) -> Double?? {
         switch self {
         case .strict: .some(value)
         case .drop: value.flatMap { $0.isFinite ? .some($0) : nil }
@@ -90,7 +90,4 @@ enum ReduceMode: Sendable, Equatable {
         case .replace(let number): return number
         }
     }
-
-    /// A number that needs no reduction; nil: left out.
-    func passed(_ value: Double?) -> Double?? { mapped(value) }
 }

@@ -7,6 +7,11 @@ struct ExpressionGraph: Sendable {
         var refID: String
         /// nil for a query of a data source.
         var command: ExpressionCommand?
+
+        /// Whether it runs a statement over tables.
+        var isSQL: Bool {
+            if case .sql? = command { true } else { false }
+        }
     }
 
     let nodes: [Node]
@@ -20,10 +25,12 @@ struct ExpressionGraph: Sendable {
     init(_ nodes: [Node]) throws(ExpressionError) {
         self.nodes = nodes
         let places = Dictionary(nodes.enumerated().map { ($1.refID, $0) }) { first, _ in first }
+        // SQL does not tell upper from lower case.
+        let tables = Dictionary(nodes.enumerated().map { ($1.refID.lowercased(), $0) }) { first, _ in first }
         for (place, node) in nodes.enumerated() {
             var needed: [Int] = []
             for name in node.command?.inputs ?? [] {
-                guard let input = places[name] else {
+                guard let input = places[name] ?? (node.isSQL ? tables[name.lowercased()] : nil) else {
                     throw ExpressionError(.graph, "unable to find dependent node '\(name)'")
                 }
                 try Self.check(node, takes: nodes[input], isItself: input == place)

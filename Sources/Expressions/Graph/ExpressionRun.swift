@@ -31,7 +31,7 @@ struct ExpressionRun {
         var tableInputs: Set<Int> = []
         var valueInputs: Set<Int> = []
         for (place, node) in graph.nodes.enumerated() {
-            if case .sql? = node.command {
+            if node.isSQL {
                 tableInputs.formUnion(graph.needs[place])
             } else {
                 valueInputs.formUnion(graph.needs[place])

@@ -50,9 +50,9 @@ struct SQLScanner {
             return SQLToken(kind: .quotedName(name(in: range, quote: first)), range: range)
         case UInt8(ascii: "["):
             while let byte = byte(), byte != UInt8(ascii: "]") { place += 1 }
+            let name = String(decoding: bytes[(start + 1)..<place], as: UTF8.self)
             place = min(place + 1, bytes.count)
-            let inner = bytes[min(start + 1, place)..<max(min(start + 1, place), place - 1)]
-            return SQLToken(kind: .quotedName(String(decoding: inner, as: UTF8.self)), range: start..<place)
+            return SQLToken(kind: .quotedName(name), range: start..<place)
         case _ where Self.isName(first) && !Self.isDigit(first):
             while let byte = byte(), Self.isName(byte) { place += 1 }
             let text = String(decoding: bytes[start..<place], as: UTF8.self)
@@ -119,7 +119,7 @@ struct SQLScanner {
 }
 
 /// Finds the tables that a statement reads.
-struct SQLTableNames {
+enum SQLTableNames {
     /// What follows FROM and JOIN at one depth of parentheses.
     private struct Level {
         var isInFrom = false
@@ -165,8 +165,7 @@ struct SQLTableNames {
     }
 
     private static let endsFrom: Set<String> = [
-        "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW", "SELECT",
-        "VALUES",
+        "WHERE", "GROUP", "ORDER", "HAVING", "LIMIT", "UNION", "EXCEPT", "INTERSECT", "WINDOW", "SELECT", "VALUES",
     ]
 
     /// The names before `AS (` and before a list of columns and `AS (`, in lower case.
