@@ -17,7 +17,8 @@ mkdir -p "$made"
 build() {
     module=$1 program=$2
     shift 2
-    swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -module-name "$module" -use-ld=lld \
+    swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -package-name grafana \
+        -module-name "$module" -use-ld=lld \
         -I include -I Sources/CJansson -I Sources/CRNP -enable-upcoming-feature MemberImportVisibility \
         -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny -suppress-warnings \
         "$@" -o "$made/$program"
@@ -48,7 +49,8 @@ build_signing() {
 # The sources import PluginABI, which is a module and an object of its own here.
 # shellcheck disable=SC2046
 build_sql() {
-    swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -module-name PluginABI -emit-module \
+    swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -package-name grafana \
+        -module-name PluginABI -emit-module \
         -emit-module-path "$made/PluginABI.swiftmodule" -c -o "$made/PluginABI.o" -I include -suppress-warnings \
         -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
         -enable-upcoming-feature ExistentialAny $(find Sources/PluginABI -name '*.swift' | sort)
