@@ -47,9 +47,9 @@ enum DateTimeText {
 
     private static func timestamp(days: Int64, _ seconds: Int64, _ nanoseconds: Int64) -> Timestamp? {
         guard days.magnitude < 107_000 else { return nil }
-        let (product, overflow) = (days * 86_400 + seconds).multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, overflowed) = product.addingReportingOverflow(nanoseconds)
-        return overflow || overflowed ? nil : Timestamp(nanoseconds: sum)
+        // The seconds alone may be out of range where the sum is not.
+        return Int64(exactly: Int128(days * 86_400 + seconds) * 1_000_000_000 + Int128(nanoseconds))
+            .map { Timestamp(nanoseconds: $0) }
     }
 
     /// A day of the Gregorian calendar, counted in eras of 400 years that begin on 1 March.
@@ -71,7 +71,7 @@ enum DateTimeText {
         var text =
             "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))T\(padded(second / 3600, 2)):"
             + "\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
-        let rest = time.nanoseconds - seconds * 1_000_000_000
+        let rest = (time.nanoseconds % 1_000_000_000 + 1_000_000_000) % 1_000_000_000
         if rest != 0 {
             var digits = padded(rest, 9)
             while digits.last == "0" { digits.removeLast() }

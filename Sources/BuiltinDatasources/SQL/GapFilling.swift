@@ -16,7 +16,8 @@ struct GapFilling {
         let times = rows.batch.columns[timeIndex]
         var sources: [Int?] = []
         var filled: [Timestamp] = []
-        let step = seconds * 1_000_000_000
+        let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let step = overflow ? Int64.max : nanoseconds
         for row in 0..<rows.batch.rowCount {
             guard let time = times[row, as: Timestamp.self]?.nanoseconds else {
                 throw Self.failure("received NULL value in time column")
@@ -26,7 +27,7 @@ struct GapFilling {
                     throw Self.failure(
                         "received unordered time value. The time column needs to be sorted ascending")
                 }
-                while time - before > step {
+                while Int128(time) - Int128(before) > Int128(step) {
                     before += step
                     sources.append(nil)
                     filled.append(Timestamp(nanoseconds: before))

@@ -23,8 +23,12 @@ struct Resampling {
         else { return .failed }
         // The grid starts at whole seconds, as its step is cut to them there.
         let stepSeconds = step / 1_000_000_000
-        let start = floorDivide(floorDivide(from.nanoseconds, 1_000_000_000), stepSeconds) * stepSeconds * 1_000_000_000
-        let count = (to.nanoseconds - start) / step + 1
+        let startSeconds = floorDivide(floorDivide(from.nanoseconds, 1_000_000_000), stepSeconds) * stepSeconds
+        let (start, overflow) = startSeconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return .failed }
+        let (span, overflowed) = to.nanoseconds.subtractingReportingOverflow(start)
+        guard !overflowed else { return .tooManyPoints }
+        let count = span / step + 1
         guard count <= Int64(limit) else { return .tooManyPoints }
         guard let rows = rows(of: frame.fields[timeIndex].column, start: start, step: step, count: Int(count)) else {
             return .failed
@@ -53,7 +57,8 @@ struct Resampling {
                 guard let time = times[row, as: Timestamp.self]?.nanoseconds, time >= before else { return nil }
                 guard time <= end else { break }
                 before = time
-                if time > end - step { last = row }
+                let (distance, overflow) = end.subtractingReportingOverflow(time)
+                if !overflow, distance < step { last = row }
                 row += 1
             }
             result.append(last)

@@ -173,11 +173,10 @@ struct SQLiteColumn {
 
     /// As C's `%f`: six decimals.
     private static func fixedPoint(_ value: Double) -> String {
-        guard value.magnitude < 1e15 else { return "\(value)" }
-        let scaled = (value.magnitude * 1e6).rounded(.toNearestOrEven)
-        let whole = UInt64(scaled / 1e6)
-        let rest = UInt64(scaled - Double(whole) * 1e6)
-        let digits = String(1_000_000 + rest).dropFirst()
-        return (value.sign == .minus ? "-" : "") + "\(whole).\(digits)"
+        // With six decimals it fits 64 bits.
+        guard value.magnitude < 9e12 else { return "\(value)" }
+        let scaled = UInt64((value.magnitude * 1e6).rounded(.toNearestOrEven))
+        let digits = String(1_000_000 + scaled % 1_000_000).dropFirst()
+        return (value.sign == .minus ? "-" : "") + "\(scaled / 1_000_000).\(digits)"
     }
 }
