@@ -203,6 +203,7 @@ int rn_find_arena(const void *data, uint64_t length, runner_buffer_t *place_out)
 
 uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move) {
     held_t *held = calloc(1, sizeof *held);
+    uint64_t number;
     if (!held) {
         rn_leave(1, "no memory for a batch");
     }
@@ -212,11 +213,11 @@ uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move) {
         array_move->release = NULL;
     }
     pthread_mutex_lock(&lock);
-    held->number = ++last_number;
+    number = held->number = ++last_number;
     held->next = all_held;
     all_held = held;
     pthread_mutex_unlock(&lock);
-    return held->number;
+    return number;
 }
 
 void rn_free(const uint64_t *released, uint64_t count) {
