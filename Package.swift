@@ -137,7 +137,7 @@ let package = Package(
         tests("CatalogTests", ["Catalog", "Signing", "Storage", "PluginABI", "TestSupport", logging]),
         tests("SigningTests", ["Signing", "TestSupport"]),
         tests("StorageTests", ["Storage"]),
-        tests("ExpressionsTests", ["Expressions", "PluginABI"]),
+        tests("ExpressionsTests", ["Expressions", "PluginABI", "CSQLite"]),
         tests(
             "PluginHostTests",
             ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "Signing", "TestSupport", logging] + nio
