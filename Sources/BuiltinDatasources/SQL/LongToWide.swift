@@ -27,11 +27,13 @@ struct LongToWide {
     private(set) var byteCount = 0
 
     /// Fields times rows; with more, the labels are no labels.
-    static let maximumCells = 100_000_000
+    private let maximumCells: Int
+    static let defaultMaximumCells = 100_000_000
     private static let prefix =
         "failed to convert long to wide series when converting from dataframe: "
 
-    init(_ rows: SQLRows) {
+    init(_ rows: SQLRows, maximumCells: Int = Self.defaultMaximumCells) {
+        self.maximumCells = maximumCells
         names = rows.names
         timeIndex = rows.timeIndex ?? 0
         let types = rows.batch.columns.map(\.type)
@@ -74,11 +76,11 @@ struct LongToWide {
         lastTime = time
         times.append(time)
         byteCount += 8
-        guard times.count * max(1, series.count * valueIndexes.count) <= Self.maximumCells else {
+        guard times.count * max(1, series.count * valueIndexes.count) <= maximumCells else {
             throw PluginError(
                 .limit,
                 "the series have \(series.count * valueIndexes.count) fields and more than \(times.count) times, over "
-                    + "\(Self.maximumCells) cells in all; use fewer text columns or the table format", source: .limit)
+                    + "\(maximumCells) cells in all; use fewer text columns or the table format", source: .limit)
         }
     }
 
@@ -198,8 +200,25 @@ struct SQLCellBuilder {
         }
     }
 
+    /// Puts nulls in up to a row.
     mutating func pad(to row: Int) {
-        while count < row { append(.null) }
+        guard count < row else { return }
+        let missing = count..<row
+        count = row
+        switch storage {
+        case .doubles(var builder):
+            storage = .integers(ColumnBuilder())  // so that the builder is changed in place
+            for _ in missing { builder.appendNull() }
+            storage = .doubles(builder)
+        case .integers(var builder):
+            storage = .bools(ColumnBuilder())
+            for _ in missing { builder.appendNull() }
+            storage = .integers(builder)
+        case .bools(var builder):
+            storage = .integers(ColumnBuilder())
+            for _ in missing { builder.appendNull() }
+            storage = .bools(builder)
+        }
     }
 
     mutating func append(_ cell: SQLCell) {
