@@ -69,7 +69,8 @@ abi-check:
 
 ## examples: build the example plugins into .build/examples
 examples: $(patsubst examples/plugins/%/Makefile,example-c/%,$(wildcard examples/plugins/*-c/Makefile)) \
-    $(patsubst examples/plugins/%/Package.swift,example-swift/%,$(wildcard examples/plugins/*-swift/Package.swift))
+    $(patsubst examples/plugins/%/Package.swift,example-swift/%,$(wildcard examples/plugins/*-swift/Package.swift)) \
+    $(patsubst examples/plugins/%/Makefile,example-python/%,$(wildcard examples/plugins/*-python/Makefile))
 
 example-c/%:
 	@$(MAKE) --no-print-directory -C examples/plugins/$* OUT=$(CURDIR)/$(EXAMPLES)/$*
@@ -84,8 +85,21 @@ example-swift/%:
 builtin-plugins: deps
 	@packaging/make-builtin-plugins.sh $(GOARCH)
 
+# Python plugins run in the Python environment of the tests.
+example-python/%: test-environment
+	@$(MAKE) --no-print-directory -C examples/plugins/$* OUT=$(CURDIR)/$(EXAMPLES)/$* \
+	    PYTHON=$(CURDIR)/$(BUILD)/test-venv/bin/python
+
+## peers: build the Go plugin and the Go host of tests and benchmarks into .build/peers
+peers:
+	Tests/Peers/go-plugin/build.sh $(BUILD)/peers
+
+## protos: generate the Swift messages of Sources/GoPlugin from its .proto files
+protos:
+	Sources/GoPlugin/Protos/generate.sh
+
 ## bench: measure us and our peers side by side
-bench: deps test-environment build examples
+bench: deps test-environment build examples peers
 	Benchmarks/run.sh
 
 ## test-asan: run the tests under AddressSanitizer and LeakSanitizer
@@ -114,4 +128,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: deps test-environment build run test soak lint format abi-check examples builtin-plugins bench test-asan test-tsan fuzz install clean help
+.PHONY: deps test-environment build run test soak lint format abi-check examples builtin-plugins peers protos bench test-asan test-tsan fuzz install clean help

@@ -49,11 +49,15 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", from: "1.0.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -77,14 +81,26 @@ let package = Package(
         target("PluginABI", ["CPluginABI"]),
         target("Settings", []),
         target("Signing", ["CRNP", "CJansson", .product(name: "Crypto", package: "swift-crypto")]),
+        target(
+            "GoPlugin",
+            [
+                "PluginABI", "CLinux",
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "X509", package: "swift-certificates"),
+            ] + nio + crypto),
         target("BuiltinDatasources", ["PluginABI", "CSQLite", "CPostgreSQL", "CMariaDB"]),
         target(
             "PluginHost", path: "Sources/Host",
             [
-                "CPluginABI", "PluginABI", "CJansson", "CLinux", "CRunnerProtocol", "Signing", logging, lifecycle,
+                "CPluginABI", "PluginABI", "GoPlugin", "CJansson", "CLinux", "CRunnerProtocol", "Signing", logging,
+                lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ] + nio),
         target("Expressions", ["PluginABI", "CArrowTable", "CSQLite"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
@@ -133,6 +149,13 @@ let package = Package(
 
         tests("ArchitectureTests", []),
         tests("PluginABITests", ["PluginABI", "CPluginABI"]),
+        tests(
+            "GoPluginTests",
+            [
+                "GoPlugin", "PluginABI", "TestSupport",
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ] + nio),
         tests("SettingsTests", ["Settings"]),
         tests("CatalogTests", ["Catalog", "Signing", "Storage", "PluginABI", "TestSupport", logging]),
         tests("SigningTests", ["Signing", "TestSupport"]),

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package import NIOCore
+internal import NIOHTTP2
+internal import NIOPosix
+internal import NIOSSL
+internal import Synchronization
+
+/// One HTTP/2 connection to a plugin; calls come from any thread and are multiplexed.
+package final class GRPCConnection: Sendable {
+    enum Command {
+        case begin(GRPCCall)
+        case cancel(GRPCCall)
+        case resume(GRPCCall)
+        case close
+    }
+
+    private struct Inbox {
+        var commands: [Command] = []
+        var isScheduled = false
+    }
+
+    private let inbox = Mutex(Inbox())
+    private let eventLoop: any EventLoop
+    private let handler: NIOLoopBound<GRPCConnectionHandler>
+    /// Ends when the connection has.
+    private let closed: EventLoopFuture<Void>
+    private let ended: EndFlag
+
+    private init(
+        eventLoop: any EventLoop, handler: NIOLoopBound<GRPCConnectionHandler>, closed: EventLoopFuture<Void>,
+        ended: EndFlag
+    ) {
+        self.ended = ended
+        self.eventLoop = eventLoop
+        self.handler = handler
+        self.closed = closed
+    }
+
+    /// Connects and sends the preface; the plugin's settings are not waited for.
+    ///
+    /// - Parameter tls: nil for plain HTTP/2.
+    /// - Throws: ``GRPCStatus`` `.unavailable`.
+    package static func connect(
+        to address: HandshakeLine.Address, tls: PluginTLS? = nil, on group: any EventLoopGroup
+    ) async throws(GRPCStatus) -> GRPCConnection {
+        do {
+            let eventLoop = group.next()
+            let ended = EndFlag()
+            // Made here and not looked up: the connection may have failed before it is looked at.
+            let handler = try await eventLoop.submit {
+                NIOLoopBound(GRPCConnectionHandler(ended), eventLoop: eventLoop)
+            }.get()
+            let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(.seconds(10))
+                .channelOption(.maxMessagesPerRead, value: 4)
+                .channelOption(
+                    .recvAllocator,
+                    value: AdaptiveRecvByteBufferAllocator(minimum: 4_096, initial: 16_384, maximum: 262_144)
+                )
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture { try configure(channel, tls: tls, handler.value) }
+                }
+            let channel =
+                switch address {
+                case .unix(let path): try await bootstrap.connect(unixDomainSocketPath: path).get()
+                case .tcp(let host, let port): try await bootstrap.connect(host: host, port: port).get()
+                }
+            return GRPCConnection(
+                eventLoop: eventLoop, handler: handler, closed: channel.closeFuture, ended: ended)
+        } catch {
+            throw .local(.unavailable, "the plugin's address \(address) cannot be connected to: \(error)")
+        }
+    }
+
+    private static func configure(
+        _ channel: any Channel, tls: PluginTLS?, _ handler: GRPCConnectionHandler
+    ) throws {
+        if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
+        try channel.pipeline.syncOperations.addHandler(NIOHTTP2Handler(mode: .client, connectionConfiguration: http2()))
+        try channel.pipeline.syncOperations.addHandler(handler)
+    }
+
+    private static func http2() -> NIOHTTP2Handler.ConnectionConfiguration {
+        var configuration = NIOHTTP2Handler.ConnectionConfiguration()
+        configuration.initialSettings = [
+            HTTP2Setting(parameter: .enablePush, value: 0),
+            HTTP2Setting(parameter: .initialWindowSize, value: GRPCConnectionHandler.streamWindow),
+            HTTP2Setting(parameter: .maxFrameSize, value: 1 << 20),
+            HTTP2Setting(parameter: .maxHeaderListSize, value: 1 << 20),
+        ]
+        configuration.headerBlockValidation = .disabled
+        configuration.contentLengthValidation = .disabled
+        configuration.maximumSequentialEmptyDataFrames = 1_000
+        // Go's server measures its bandwidth with a PING a call: there is no number of them that is too many.
+        configuration.controlFrameRateLimit.maximumCount = .max / 2
+        return configuration
+    }
+
+    /// Begins a call; its reader gets everything else.
+    @discardableResult
+    package func begin(_ request: GRPCRequest, reader: any MessageReader) -> GRPCCall {
+        let call = GRPCCall(request, reader: reader, connection: self)
+        submit(.begin(call))
+        return call
+    }
+
+    /// Whether calls are taken no more.
+    package var hasEnded: Bool { ended.isSet.load(ordering: .acquiring) }
+
+    /// Ends the connection and all its calls.
+    package func close() { submit(.close) }
+
+    /// Waits until the connection has ended, by either side.
+    package func waitUntilClosed() async { try? await closed.get() }
+
+    /// Calls `body` when the connection has ended.
+    package func whenClosed(_ body: @escaping @Sendable () -> Void) { closed.whenComplete { _ in body() } }
+
+    /// Hands a command to the event loop; many at once wake it once.
+    func submit(_ command: Command) {
+        let schedules = inbox.withLock { inbox in
+            inbox.commands.append(command)
+            defer { inbox.isScheduled = true }
+            return !inbox.isScheduled
+        }
+        if schedules { eventLoop.execute { [self] in drain() } }
+    }
+
+    private func drain() {
+        let commands = inbox.withLock { inbox in
+            inbox.isScheduled = false
+            return exchange(&inbox.commands, with: [])
+        }
+        handler.value.perform(commands)
+    }
+}
+
+/// Set by the event loop, read by anybody.
+final class EndFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
+}
+
+/// Puts a new value in a place and returns the old one.
+private func exchange<T>(_ place: inout T, with value: T) -> T {
+    let old = place
+    place = value
+    return old
+}
