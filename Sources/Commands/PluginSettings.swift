@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import PluginHost
 import Server
 import Settings
@@ -18,6 +19,8 @@ struct PluginSettings {
     let isolation: IsolationPolicy
     /// The processes of plugins.
     let runner: RunnerSettings
+    /// What plugins that are programs are told.
+    let goPlugins: GoPluginSettings
 
     /// - Throws: ``SettingsError`` for a value that does not fit its key.
     init(_ settings: Settings) throws {
@@ -46,6 +49,49 @@ struct PluginSettings {
             files: UInt32(try settings.int("plugins", "max_files", in: 0...1_048_576)))
         self.paths = paths
         self.loading = loading
+        goPlugins = try Self.goPlugins(settings)
+    }
+
+    /// The keys of `[plugin.<id>]` that are the server's own; plugins get the others.
+    private static let ownKeys: Set<String> = ["path", "id", "as_external", "isolation", "mtls", "chunked_queries"]
+
+    /// What every request tells a plugin about the server: the name there, and where the setting is.
+    private static let grafanaConfig = [
+        ("GF_APP_URL", "server", "root_url"), ("GF_RESPONSE_LIMIT", "dataproxy", "response_limit"),
+        ("GF_SQL_ROW_LIMIT", "dataproxy", "row_limit"),
+        ("GF_SQL_MAX_OPEN_CONNS_DEFAULT", "sql_datasources", "max_open_conns_default"),
+        ("GF_SQL_MAX_IDLE_CONNS_DEFAULT", "sql_datasources", "max_idle_conns_default"),
+        ("GF_SQL_MAX_CONN_LIFETIME_SECONDS_DEFAULT", "sql_datasources", "max_conn_lifetime_default"),
+        ("GF_CONCURRENT_QUERY_COUNT", "datasources", "concurrent_query_count"),
+        ("GF_USER_FACING_DEFAULT_ERROR", "log", "user_facing_default_error"),
+        ("GF_LIVE_CLIENT_QUEUE_MAX_SIZE", "live", "client_queue_max_size"),
+    ]
+
+    private static func goPlugins(_ settings: Settings) throws -> GoPluginSettings {
+        var go = GoPluginSettings()
+        let toggles = settings.string("feature_toggles", "enable").split { $0 == "," || $0.isWhitespace }.sorted()
+            .joined(separator: ",")
+        go.environment = ["GF_VERSION": ServerOptions.announcedVersion]
+        for (variable, section, key) in grafanaConfig {
+            let value = settings.string(section, key)
+            if !value.isEmpty { go.grafanaConfig[variable] = value }
+        }
+        if !toggles.isEmpty {
+            go.environment["GF_INSTANCE_FEATURE_TOGGLES_ENABLE"] = toggles
+            go.grafanaConfig["GF_INSTANCE_FEATURE_TOGGLES_ENABLE"] = toggles
+        }
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"] {
+            go.environment[name] = ProcessInfo.processInfo.environment[name]
+        }
+        for section in settings.sectionNames where section.hasPrefix("plugin.") {
+            let id = String(section.dropFirst("plugin.".count))
+            if try settings.bool(section, "mtls") { go.tlsIDs.insert(id) }
+            if try settings.bool(section, "chunked_queries") { go.chunkedIDs.insert(id) }
+            for (key, value) in settings.section(section) where !ownKeys.contains(key) {
+                go.environments[id, default: [:]]["GF_PLUGIN_\(key.uppercased())"] = value
+            }
+        }
+        return go
     }
 
     /// The level that a section sets; nil when it sets none.

@@ -19,6 +19,7 @@ final class TestPlatform: Sendable {
         examples: [String] = [], limits: CallLimits = CallLimits(), isDevelopment: Bool = true,
         verifier: any SignatureVerifier = TrustVerifier(),
         level: IsolationLevel = .inProcess, runner: RunnerSettings = RunnerSettings(),
+        goPlugins: GoPluginSettings = GoPluginSettings(),
         prepare: (LoadingFolder) throws -> Void = { _ in }
     ) throws {
         folder = try LoadingFolder()
@@ -28,7 +29,7 @@ final class TestPlatform: Sendable {
         loading.isDevelopment = isDevelopment
         let configuration = PlatformConfiguration(
             pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits,
-            isolation: IsolationPolicy(common: level), runner: runner)
+            isolation: IsolationPolicy(common: level), runner: runner, goPlugins: goPlugins)
         platform = PluginPlatform(
             configuration: configuration,
             builtins: [

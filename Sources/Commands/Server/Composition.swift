@@ -134,6 +134,7 @@ enum Composition {
             pluginsFolder: plugins.folder, pluginPaths: plugins.paths, loading: plugins.loading,
             serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled),
             rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000),
-            isolation: plugins.isolation, runner: plugins.runner)
+            isolation: plugins.isolation, runner: plugins.runner,
+            goPlugins: plugins.goPlugins)
     }
 }

@@ -12,10 +12,7 @@ extension PluginPlatform {
         }
         guard plugin.image != nil else {
             guard plugin.executable != nil else { return nil }
-            throw PluginRefusal(
-                .backendMissing, pluginID: plugin.id, folder: plugin.folder, found: "an executable",
-                expected: "a library", message: "its backend is a program of its own, which this version does not run",
-                remedy: "install a plugin with a library, or wait for a version that runs backend processes")
+            return try await GoBackend.start(plugin, configuration: configuration, services: services)
         }
         let level = configuration.isolation.level(
             of: plugin, isDevelopment: configuration.loading.isDevelopment)

@@ -174,7 +174,7 @@ final class PluginRuntime: @unchecked Sendable {
 }
 
 /// Lines that a plugin may still log: 500 at once, 100 more each second.
-private struct LogBudget {
+struct LogBudget {
     private var left = 500.0
     private var filledAt = ContinuousClock.now
     private var dropped = 0

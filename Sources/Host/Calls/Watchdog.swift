@@ -78,18 +78,15 @@ final class Watchdog: @unchecked Sendable {
 
     private func startThread() {
         var thread = pthread_t()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         let context = Unmanaged.passRetained(self)
         let status = pthread_create(
-            &thread, &attributes,
+            &thread, nil,
             { context in
                 guard let context else { return nil }
                 Unmanaged<Watchdog>.fromOpaque(context).takeRetainedValue().work()
                 return nil
             }, context.toOpaque())
-        pthread_attr_destroy(&attributes)
+        if status == 0 { pthread_detach(thread) }
         precondition(status == 0, "no thread for the deadlines of calls: error \(status)")
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CLinux
 import Glibc
 
 /// A failed system call on a file.
@@ -42,10 +43,9 @@ enum FileSystem {
     }
 
     static func requiredStatus(of path: String, followingSymlinks: Bool = true) throws(FileError) -> Status {
-        var status = stat()
-        let result = followingSymlinks ? stat(path, &status) : lstat(path, &status)
-        guard result == 0 else { throw FileError(operation: "read", path: path, number: errno) }
-        let kind = status.st_mode & S_IFMT
+        let mode = linux_mode(path, followingSymlinks ? 1 : 0)
+        guard mode != 0 else { throw FileError(operation: "read", path: path, number: errno) }
+        let kind = mode & S_IFMT
         return Status(isFile: kind == S_IFREG, isFolder: kind == S_IFDIR, isSymlink: kind == S_IFLNK)
     }
 

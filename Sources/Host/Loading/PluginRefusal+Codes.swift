@@ -79,6 +79,14 @@ extension PluginRefusal.Code {
     /// It is built for an ABI that this host no longer serves.
     public static let abiTooOld = Self("abi-too-old")
 
+    // Initialization: a program, before it is started
+    /// The file is neither an ELF program nor a script.
+    public static let programNotExecutable = Self("program-not-executable")
+    /// The program is built for another processor.
+    public static let programWrongArchitecture = Self("program-wrong-architecture")
+    /// The interpreter or dynamic linker that the program names is missing.
+    public static let interpreterMissing = Self("interpreter-missing")
+
     // Initialization: after the code was opened
     /// `dlopen` failed.
     public static let libraryNotOpened = Self("library-not-opened")
@@ -100,8 +108,9 @@ extension PluginRefusal.Code {
         libraryMissing,
         libraryUnreadable, libraryTooLarge, libraryOutsideFolder, imageNotSealed,
         libraryNotELF, libraryTruncated, libraryMalformed, libraryWrongClass, libraryWrongArchitecture,
-        libraryNotShared, executableStack, entryMissing, abiTooNew, abiTooOld, libraryNotOpened, entryRefused,
-        descriptorDiffers, startFailed, runnerMissing,
+        libraryNotShared, executableStack, entryMissing, abiTooNew, abiTooOld, programNotExecutable,
+        programWrongArchitecture, interpreterMissing, libraryNotOpened, entryRefused, descriptorDiffers, startFailed,
+        runnerMissing,
     ]
 
     /// The codes of plugins that are left out on purpose: nothing is broken, and Grafana lists no error for them.

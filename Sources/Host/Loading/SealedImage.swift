@@ -77,9 +77,9 @@ extension SealedImage {
         let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard source >= 0 else { throw FileError(operation: "open", path: path, number: errno) }
         defer { close(source) }
-        var status = stat()
-        guard fstat(source, &status) == 0 else { throw FileError(operation: "read", path: path, number: errno) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(operation: "read", path: path, number: EISDIR) }
+        let mode = linux_mode_of(source)
+        guard mode != 0 else { throw FileError(operation: "read", path: path, number: errno) }
+        guard mode & S_IFMT == S_IFREG else { throw FileError(operation: "read", path: path, number: EISDIR) }
 
         let memory = linux_memfd_create(FilePath.lastComponent(path))
         guard memory >= 0 else { throw FileError(operation: "memfd_create", path: path, number: errno) }

@@ -24,13 +24,16 @@ public struct PlatformConfiguration: Sendable {
     public var isolation: IsolationPolicy
     /// How those processes run.
     public var runner: RunnerSettings
+    /// What plugins that are programs are told, and how they are run.
+    public var goPlugins: GoPluginSettings
 
     /// Makes a configuration without plugin folders unless they are given.
     public init(
         pluginsFolder: String? = nil, pluginPaths: [String: String] = [:], loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
         disabledIDs: Set<String> = [], rowLimit: Int? = nil,
-        isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings()
+        isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings(),
+        goPlugins: GoPluginSettings = GoPluginSettings()
     ) {
         self.pluginsFolder = pluginsFolder
         self.pluginPaths = pluginPaths
@@ -42,6 +45,7 @@ public struct PlatformConfiguration: Sendable {
         self.rowLimit = rowLimit
         self.isolation = isolation
         self.runner = runner
+        self.goPlugins = goPlugins
     }
 
     var sources: [PluginSource] { PluginSource.all(plugins: pluginsFolder, pluginPaths: pluginPaths) }
