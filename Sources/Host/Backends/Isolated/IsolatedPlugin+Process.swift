@@ -52,7 +52,7 @@ extension IsolatedPlugin {
             limitStart(of: process)
         } catch {
             let text = (error as? PluginError)?.message ?? "\(error)"
-            failed(text)
+            state.withLock { $0.noteFailure(text) }
             firstFacts.fulfil(.failure(RunnerFailure(number: 0, text: text)))
             advance()
         }
@@ -120,24 +120,14 @@ extension IsolatedPlugin {
 
     // MARK: End
 
-    /// Notes a failure; the process is gone.
-    private func failed(_ text: String) {
-        state.withLock { state in
-            state.policy.failed(at: MonotonicTime.now)
-            state.restarts += 1
-            state.lastFailure = text
-            if case .closed = state.phase { return }
-            state.phase = .stopped
-        }
-    }
-
     /// The process that was the current one has ended: what it had is repeated or fails.
     private func lost(_ exit: RunnerExit) {
         let text = failureText(exit)
-        failed(text)
         let error = PluginError(
             .crashed, "the process of plugin '\(id)' \(text); it is started again with the next call", source: .plugin)
         let (ended, instances) = state.withLock { state -> ([IsolatedCall], [IsolatedInstance]) in
+            // In one step with what the process had, so that nothing of its successor is taken for it.
+            state.noteFailure(text)
             let calls = state.calls.values.sorted { $0.handle < $1.handle }
             let creating = Array(state.creating.values)
             state.calls = [:]
@@ -214,6 +204,17 @@ extension IsolatedPlugin {
         services.eventLoops.next().scheduleTask(in: .seconds(Self.closeTime)) {
             process.end("did not close its library within \(Self.closeTime) seconds")
         }
+    }
+}
+
+extension IsolatedPlugin.State {
+    /// The process failed, or could not be started, and is gone.
+    fileprivate mutating func noteFailure(_ text: String) {
+        policy.failed(at: MonotonicTime.now)
+        restarts += 1
+        lastFailure = text
+        if case .closed = phase { return }
+        phase = .stopped
     }
 }
 

@@ -302,20 +302,20 @@ final class RunnerProcess: @unchecked Sendable {
 
     /// Ends what is left of the process and waits for it, so that no zombie stays.
     private func waitForEnd() -> RunnerExit {
-        linux_kill_group(processID, pidDescriptor)
         var exit = RunnerExit()
         var processor: Int64 = 0
         var memory: Int64 = 0
-        _ = linux_wait(pidDescriptor, &exit.signal, &exit.status, &processor, &memory)
-        exit.processorSeconds = Double(processor) / 1e9
-        exit.mostMemoryBytes = Int(memory)
         exit.reason = outgoing.withLock { outgoing in
             outgoing.isClosed = true
             outgoing.queue = []
-            close(socket)
-            close(pidDescriptor)
             return outgoing.reason
         }
+        linux_kill_group(processID, pidDescriptor)
+        _ = linux_wait(pidDescriptor, &exit.signal, &exit.status, &processor, &memory)
+        exit.processorSeconds = Double(processor) / 1e9
+        exit.mostMemoryBytes = Int(memory)
+        close(socket)
+        close(pidDescriptor)
         return exit
     }
 }
