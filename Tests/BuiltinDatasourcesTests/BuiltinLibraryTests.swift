@@ -14,8 +14,8 @@ struct BuiltinLibraryTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: ".build/builtin-plugins")
 
-    /// The levels at which a library can run; linked, it is not one.
-    static let levels: [IsolationLevel] = [.inProcess]
+    /// The levels at which a library can run that opens sockets and files of its own; linked, it is not one.
+    static let levels: [IsolationLevel] = [.inProcess, .process]
 
     static let builtins: [(id: String, plugin: BuiltinPlugin)] = [
         (
@@ -30,11 +30,14 @@ struct BuiltinLibraryTests {
 
     private func platform(_ level: IsolationLevel) async -> PluginPlatform {
         var loading = LoadingSettings()
-        loading.unsignedIDs = Set(Self.builtins.map(\.id))
+        // Unsigned libraries may come as close as the test asks.
+        loading.isDevelopment = true
         let configuration =
             level == .linked
             ? PlatformConfiguration(serverVersion: "12.4.0")
-            : PlatformConfiguration(pluginsFolder: Self.folder.path, loading: loading, serverVersion: "12.4.0")
+            : PlatformConfiguration(
+                pluginsFolder: Self.folder.path, loading: loading, serverVersion: "12.4.0",
+                isolation: IsolationPolicy(common: level))
         let platform = PluginPlatform(
             configuration: configuration, builtins: level == .linked ? Self.builtins.map(\.plugin) : [],
             keyValues: EmptyKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
