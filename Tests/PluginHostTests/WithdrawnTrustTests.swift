@@ -94,9 +94,13 @@ struct WithdrawnTrustTests {
             try await change(test, [signer.trusted(), TestSigner("Other").trusted()])
             #expect(test.platform.plugin(id: Self.id)?.generation == before?.generation)
 
+            // Also when its folder could not be loaded any more.
+            try test.folder.write("hello-c/evil.js", "x")
             try await change(test, [signer.trusted(level: .process)])
-            #expect(test.platform.plugin(id: Self.id)?.signature.level == .process)
-            #expect(test.platform.plugin(id: Self.id)?.generation != before?.generation)
+            let after = test.platform.plugin(id: Self.id)
+            #expect(before?.level == .inProcess && after?.level == .process)
+            #expect(after?.signature.level == .process && after?.generation != before?.generation)
+            #expect(try await health(test) == "Hello from C")
         }
     }
 

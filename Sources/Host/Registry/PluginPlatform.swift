@@ -160,29 +160,48 @@ public final class PluginPlatform: Service {
     /// has to end go on to their end, streams are cancelled, and new calls get the reason.
     public func trustChanged() async {
         await turn.take {
-            for entry in registry.all {
-                guard let refusal = withdrawal(from: entry.plugin) else { continue }
-                registry.deregister(entry.plugin.id)?.generation?.drain()
-                registry.addRefusal(refusal)
-                logger.error(
-                    "Plugin unloaded: it is no longer trusted",
-                    metadata: [
-                        "plugin.id": "\(entry.plugin.id)", "code": "\(refusal.code)",
-                        "signature.code": "\(refusal.signature?.code.rawValue ?? "")", "reason": "\(refusal)",
-                        "help": "\(refusal.documentation)",
-                    ])
-            }
+            for entry in registry.all where entry.plugin.pluginClass == .external { await judgeAgain(entry) }
             _ = await reloadNow(folders: nil)
         }
     }
 
-    /// Why a registered plugin may not go on; nil when it may.
-    private func withdrawal(from plugin: ValidatedPlugin) -> PluginRefusal? {
-        guard plugin.pluginClass == .external else { return nil }
-        let sealed = [plugin.image, plugin.executableImage].compactMap { $0 }
-        let judged = pipeline.verifier.rejudge(plugin.signature, sealed: sealed)
-        guard judged.status != plugin.signature.status else { return nil }
-        return judged.refusal(of: plugin.id, folder: plugin.folder)
+    private func judgeAgain(_ entry: PluginRegistry.Entry) async {
+        var entry = entry
+        let (id, before) = (entry.plugin.id, entry.plugin.signature)
+        let sealed = [entry.plugin.image, entry.plugin.executableImage].compactMap { $0 }
+        entry.plugin.signature = pipeline.verifier.rejudge(before, sealed: sealed)
+        let judged = entry.plugin.signature
+        if judged.status != before.status, let refusal = judged.refusal(of: id, folder: entry.plugin.folder) {
+            return unload(id, refusal)
+        }
+        guard !judged.grantsTheSame(as: before) else {
+            _ = registry.register(entry)
+            return
+        }
+        do {
+            // What was sealed runs again, as near to the server as it may now.
+            try await initialize(entry.plugin, builtin: nil)
+        } catch {
+            unload(
+                id,
+                error as? PluginRefusal
+                    ?? PluginRefusal(
+                        .startFailed, pluginID: id, folder: entry.plugin.folder, found: "\(error)",
+                        message: "it could not be started at the level that it is trusted with now",
+                        remedy: "see the server's log"))
+        }
+    }
+
+    private func unload(_ id: String, _ refusal: PluginRefusal) {
+        registry.deregister(id)?.generation?.drain()
+        registry.addRefusal(refusal)
+        logger.error(
+            "Plugin unloaded: it is no longer trusted",
+            metadata: [
+                "plugin.id": "\(id)", "code": "\(refusal.code)",
+                "signature.code": "\(refusal.signature?.code.rawValue ?? "")", "reason": "\(refusal)",
+                "help": "\(refusal.documentation)",
+            ])
     }
 
     private func refused(_ refusal: PluginRefusal) {
