@@ -28,6 +28,7 @@ enum Program {
             try await FrameBench(platform: platform).runIsolated()
         }
         try ExpressionBench().run()
+        try await SignatureBench(folder: arguments[1] + "/../signature").run()
     }
 
     private static func run(
@@ -43,7 +44,6 @@ enum Program {
         for refusal in platform.refusals { complain("bench: \(refusal)") }
         try await body(platform)
         await platform.shutDown()
-        try await SignatureBench(folder: arguments[1] + "/../signature").run()
     }
 }
 
