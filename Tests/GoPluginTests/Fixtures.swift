@@ -18,10 +18,14 @@ enum Fixtures {
         var method: String
         var grpcCode: String
         var grpcMessage: String?
+        var grpcDetails: [Detail]?
         var requestFile: String
         var responseFiles: [String]?
 
+        struct Detail: Decodable, Sendable { var metadata: [String: String] }
+
         var description: String { name }
+        var errorSource: String? { grpcDetails?.first?.metadata["errorSource"] }
         func responses() throws -> [[UInt8]] { try (responseFiles ?? []).map { try Fixtures.bytes($0) } }
     }
 

@@ -145,6 +145,13 @@ extension PluginSupervisor {
     }
 
     func ask<Answer: Message>(_ request: GRPCRequest) async throws -> Answer {
+        let (messages, failure) = await all(request)
+        if let failure { throw failure }
+        return try Answer(answer: messages.first ?? [], to: request.path)
+    }
+
+    /// All messages of an answer, and how it ended.
+    func all(_ request: GRPCRequest) async -> (messages: [[UInt8]], failure: GRPCStatus?) {
         let messages = Mutex<[[UInt8]]>([])
         let failure = await withCheckedContinuation { continuation in
             let reader = WholeMessageReader { message in
@@ -155,8 +162,7 @@ extension PluginSupervisor {
             }
             _ = begin(request, reader: reader)
         }
-        if let failure { throw failure }
-        return try Answer(answer: messages.withLock { $0.first ?? [] }, to: request.path)
+        return (messages.withLock { $0 }, failure)
     }
 }
 

@@ -142,7 +142,9 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         do {
             let consumed = try stream.deliver()
             if let outcome = stream.outcome {
-                end(id, outcome)
+                // A plugin that knows the deadline says in its own words that it has passed.
+                let isLate = outcome.failure != nil && stream.isPastDeadline
+                end(id, isLate ? .failure(.pastDeadline) : outcome)
                 return false
             }
             guard let context, stream.end == nil, consumed > 0 else { return false }

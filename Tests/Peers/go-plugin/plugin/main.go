@@ -161,10 +161,18 @@ func (s *server) RunStream(in *pluginv2.RunStreamRequest, out pluginv2.Stream_Ru
 	return nil
 }
 
+// backend is what answers: the peer, or a replay of recorded calls.
+type backend interface {
+	pluginv2.DataServer
+	pluginv2.DiagnosticsServer
+	pluginv2.ResourceServer
+	pluginv2.StreamServer
+}
+
 // services is one plugin of go-plugin that registers all services of Grafana's protocol.
 type services struct {
 	plugin.NetRPCUnsupportedPlugin
-	server *server
+	server backend
 }
 
 func (p *services) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
@@ -189,10 +197,19 @@ func main() {
 		}
 		s.files[path] = bytes
 	}
+	var served backend = s
+	if folder := os.Getenv("GF_PLUGIN_REPLAY"); folder != "" {
+		r, err := newReplay(folder)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		served = r
+	}
 	logger.Debug("Serving plugin", "pid", os.Getpid())
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{ProtocolVersion: 2, MagicCookieKey: "grafana_plugin_type", MagicCookieValue: "datasource"},
-		Plugins:         plugin.PluginSet{"data": &services{server: s}},
+		Plugins:         plugin.PluginSet{"data": &services{server: served}},
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(options, grpc.MaxRecvMsgSize(16<<20), grpc.MaxSendMsgSize(1<<31-1))...)
 		},
