@@ -3,6 +3,6 @@ import BuiltinDatasources
 public import CPluginABI
 
 /// The entry of the library, which answers as the linked plugin does.
-@c public func gf_entry_v1(_ info: UnsafePointer<gf_host_info>?) -> UnsafePointer<gf_plugin_desc>? {
+@c @implementation public func gf_entry_v1(_ info: UnsafePointer<gf_host_info>?) -> UnsafePointer<gf_plugin_desc>? {
     sqlite_entry(info)
 }
