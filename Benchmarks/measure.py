@@ -209,6 +209,38 @@ def isolated(got, table):
     table.row("memory of an isolated plugin", f"{got['isolated-memory.bytes'] / 2**20:.1f} MiB", "", None, "", None)
 
 
+def go_plugin(folder, _, table):
+    """The same Go plugin under our host and under a Go host, one after the other."""
+    peers, place = pathlib.Path(".build/peers"), folder / "go-plugins"
+    (place / "peer").mkdir(parents=True)
+    architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    shutil.copy(peers / "go-plugin-peer", place / "peer" / f"peer_linux_{architecture}")
+    (place / "peer" / "plugin.json").write_text(json.dumps(
+        {"id": "peer-datasource", "type": "datasource", "name": "Peer", "backend": True, "executable": "peer"}))
+    output = subprocess.run(
+        [RELEASE / "bench", place, "go-plugin"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    got = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+    output = subprocess.run(
+        [peers / "go-plugin-host", peers / "go-plugin-peer", place / "frame.arrow"], check=True,
+        stdout=subprocess.PIPE, text=True).stdout
+    peer = {line["name"]: line for line in map(json.loads, output.splitlines())}
+    for in_flight in (1, 4, 16, 64):
+        p50, p99 = (got[f"go-call-{in_flight}.{part}.nanoseconds"] for part in ("p50", "p99"))
+        theirs = peer[f"query {in_flight} in flight"]
+        table.row(f"small call to a Go plugin, {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50),
+                  f"{ns(theirs['p50_us'] * 1e3)} Go host (p99 {ns(theirs['p99_us'] * 1e3)})",
+                  p50 / theirs["p50_us"] / 1e3, "≤ 1 ×", p50 <= theirs["p50_us"] * 1e3)
+        table.row("— calls a second", f"{got[f'go-call-{in_flight}.per-second']:,.0f}",
+                  f"{theirs['per_second']:,.0f} Go host", got[f"go-call-{in_flight}.per-second"] / theirs["per_second"],
+                  "", None)
+    rows, theirs = got["go-rows.nanoseconds"], peer["1 M rows x 2"]["p50_us"] * 1e3
+    table.row("1 M rows × 2 from a Go plugin, ready to read", ms(rows / 1e6),
+              f"{ms(theirs / 1e6)} Go host, bytes not decoded", rows / theirs, "≤ 45 ms", rows <= 45e6)
+    start, theirs = got["go-start.nanoseconds"], peer["cold start"]["p50_us"] * 1e3
+    table.row("start of a Go plugin to its first answer, with a reload", ms(start / 1e6),
+              f"{ms(theirs / 1e6)} Go host, with its end", start / theirs, "", None)
+
+
 def prometheus(folder, _, table):
     make_blocks(folder)
     port, ours = free_port(), free_port()
@@ -457,8 +489,8 @@ def ms(value):
 def main():
     folder, library, *chosen = sys.argv[1:]
     parts = {
-        "inside": inside, "prometheus": prometheus, "postgresql": postgresql, "http": http, "start": start,
-        "signing": signing}
+        "inside": inside, "go-plugin": go_plugin, "prometheus": prometheus, "postgresql": postgresql, "http": http,
+        "start": start, "signing": signing}
     for name in chosen:
         if name not in parts:
             sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")

@@ -6,7 +6,8 @@ import PluginHost
 
 /// Measures inside one process and prints `name value` lines for `Benchmarks/measure.py`.
 ///
-/// Usage: `bench PLUGINS_FOLDER LIBRARY`, the folder with the plugin of `Benchmarks/plugin` and its library.
+/// Usage: `bench PLUGINS_FOLDER LIBRARY`, the folder with the plugin of `Benchmarks/plugin` and its library; or
+/// `bench PLUGINS_FOLDER go-plugin`, the folder with the Go peer.
 @main
 enum Program {
     static let pluginID = "grafana-bench-datasource"
@@ -17,6 +18,7 @@ enum Program {
             complain("usage: bench PLUGINS_FOLDER LIBRARY")
             exit(2)
         }
+        if arguments[2] == "go-plugin" { return try await GoPluginBench(folder: arguments[1]).run() }
         var loading = LoadingSettings()
         loading.isDevelopment = true
         try await run(.inProcess, arguments[1], loading) { platform in
