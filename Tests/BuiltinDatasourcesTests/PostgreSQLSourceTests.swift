@@ -193,6 +193,7 @@ struct PostgreSQLSourceTests {
         "select t as time, 1 as v from (select timestamptz '2026-01-01 00:01Z' as t) x where $__timeFilter(t)",
         "select '2026-01-01 00:01Z'::timestamptz as time, 1 as v where timestamp $__timeFrom() < timestamp $__timeTo()",
         "select $__timeFrom()::timestamptz as time, 1 as v",
+        "select $__unixEpochNanoFrom() / 1000000000 as time, 1 as v",
         "select to_timestamp($__unixEpochFrom()) as time, 1 as v -- $__timeTo()",
         "select $__timeGroup(t, '1m') as time, count(*) as v from (select timestamptz '2026-01-01 00:01Z' as t) x "
             + "where $__timeFilter(t) group by 1 order by 1",

@@ -121,7 +121,8 @@ final class PostgreSQLConnection: SQLConnection {
             let values = parameters.map { strdup($0) }
             defer { values.forEach { free($0) } }
             sent = PQsendQueryParams(
-                handle, sql, Int32(values.count), nil, values.map { UnsafePointer($0) }, nil, nil, 0)
+                handle, sql, Int32(values.count), parameters.map(Self.type), values.map { UnsafePointer($0) }, nil, nil,
+                0)
         } else if isReadOnly {
             // This form takes one statement only: the server itself refuses a second one.
             sent = PQsendQueryParams(handle, text.literal, 0, nil, nil, nil, nil, 0)
@@ -129,6 +130,12 @@ final class PostgreSQLConnection: SQLConnection {
             sent = PQsendQuery(handle, text.literal)
         }
         guard sent == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
+    }
+
+    /// The type that a literal would have: int4 or int8 for a number, none for a text.
+    private static func type(of parameter: String) -> Oid {
+        guard let number = Int64(parameter) else { return 0 }
+        return Int32(exactly: number) == nil ? 20 : 23
     }
 
     /// The next result with columns; nil at the end of all statements.
