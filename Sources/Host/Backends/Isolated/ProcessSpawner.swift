@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import Glibc
-internal import Synchronization
 
 /// Starts processes, always from the same thread.
 ///
@@ -34,16 +33,11 @@ final class ProcessSpawner: @unchecked Sendable {
         }
     }
 
-    private func run(_ body: @escaping @Sendable () -> Void) {
-        let result = BlockingResult<Void>()
+    private func submit(_ body: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
-        jobs.append {
-            body()
-            result.fulfil(())
-        }
+        jobs.append(body)
         pthread_cond_signal(condition)
         pthread_mutex_unlock(mutex)
-        result.wait()
     }
 
     /// Starts a program as `linux_spawn` does.
@@ -55,21 +49,19 @@ final class ProcessSpawner: @unchecked Sendable {
         _ path: String, _ arguments: [String], _ environment: [String], out: Int32, error: Int32,
         descriptors: [Int32], _ pid: inout Int32, _ pidDescriptor: inout Int32
     ) -> Int32 {
-        let outcome = Mutex<(status: Int32, pid: Int32, descriptor: Int32)>((0, 0, -1))
-        withoutActuallyEscaping({ () -> Void in
-            var new: (Int32, Int32) = (0, -1)
+        let outcome = BlockingResult<(status: Int32, pid: Int32, descriptor: Int32)>()
+        shared.submit {
+            var new: (pid: Int32, descriptor: Int32) = (0, -1)
             let status = withCStrings(arguments) { arguments in
                 withCStrings(environment) { environment in
                     linux_spawn(
-                        path, arguments, environment, out, error, descriptors, Int32(descriptors.count), &new.0, &new.1)
+                        path, arguments, environment, out, error, descriptors, Int32(descriptors.count), &new.pid,
+                        &new.descriptor)
                 }
             }
-            outcome.withLock { $0 = (status, new.0, new.1) }
-        }) { body in
-            let spawn = UncheckedBody(body: body)
-            shared.run { spawn.body() }
+            outcome.fulfil((status, new.pid, new.descriptor))
         }
-        let result = outcome.withLock { $0 }
+        let result = outcome.wait()
         (pid, pidDescriptor) = (result.pid, result.descriptor)
         return result.status
     }
@@ -81,11 +73,6 @@ final class ProcessSpawner: @unchecked Sendable {
         defer { for copy in copies { free(copy) } }
         return copies.withUnsafeBufferPointer { body($0.baseAddress) }
     }
-}
-
-/// Safety: runs on another thread while its maker waits for it.
-private struct UncheckedBody: @unchecked Sendable {
-    let body: () -> Void
 }
 
 /// A value that one thread gives and another waits for.
