@@ -16,7 +16,7 @@ struct SignProgramTests {
             signed.status == 0 && signed.output.hasPrefix("signed acme-sine-datasource 1.2.0: 2 files, type private"))
         #expect(verified.status == 0, "\(verified)")
         #expect(verified.output.contains(": valid [valid]: signed by Acme <plugins@acme.example>"))
-        #expect(verified.output.contains("trusted by \(bench.trust)/acme.json"))
+        #expect(verified.output.contains("trusted by  \(bench.trust)/acme.json"))
         #expect(verified.errors.isEmpty && !verified.output.contains("\u{1B}"))
     }
 
