@@ -17,10 +17,11 @@ struct LokiHostileTests {
         ("zeros", .badData, "is not valid JSON at byte 0"),
     ])
     func faultsAreNamed(mode: String, code: PluginError.Code, part: String) async throws {
-        let result = try await answer(mode, CallLimits(bytes: 64 << 20))
+        let result = try await answer(mode, CallLimits(bytes: 4 << 20))
 
         #expect(result.failure?.code == code, "\(result)")
-        #expect(result.failure?.message.contains(part) == true, "\(result.failure?.message ?? "no error")")
+        #expect(
+            part.isEmpty || result.failure?.message.contains(part) == true, "\(result.failure?.message ?? "no error")")
     }
 
     /// An answer that comes byte by byte lasts as long as the call may, and no longer.

@@ -22,11 +22,12 @@ struct LokiPlatformTests {
     }
 
     private static func source(
-        _ url: String, json: JSONValue = .object([:]), user: String = "", secrets: [String: String] = [:]
+        _ url: String, uid: String = "loki", json: JSONValue = .object([:]), user: String = "",
+        secrets: [String: String] = [:]
     ) -> DataSourceConfiguration {
         DataSourceConfiguration(
             settings: DataSourceInstanceSettings(
-                uid: "loki", name: "Loki", pluginID: "loki", url: url, basicAuthEnabled: !user.isEmpty,
+                uid: uid, name: "Loki", pluginID: "loki", url: url, basicAuthEnabled: !user.isEmpty,
                 basicAuthUser: user, jsonData: json),
             secrets: secrets, version: 1)
     }
@@ -118,8 +119,8 @@ struct LokiPlatformTests {
         try await withLoki(options: ["--user", "ada:s3cret", "--tenant", "team-7"]) { platform, server, bare in
             let tenant: JSONValue = ["httpHeaderName1": "X-Scope-OrgID"]
             let secrets = ["basicAuthPassword": "s3cret", "httpHeaderValue1": "team-7"]
-            let good = Self.source(server.url, json: tenant, user: "ada", secrets: secrets)
-            let lost = Self.source("http://127.0.0.1:1", json: tenant, user: "ada", secrets: secrets)
+            let good = Self.source(server.url, uid: "good", json: tenant, user: "ada", secrets: secrets)
+            let lost = Self.source("http://127.0.0.1:1", uid: "lost", json: tenant, user: "ada", secrets: secrets)
 
             let ok = try await platform.checkHealth(of: good, facts: CallFacts())
             #expect(ok.status == .ok && ok.message == "Data source successfully connected.")

@@ -20,7 +20,7 @@ import socketserver
 import sys
 import time
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
 ANSWER = b'{"status":"success","data":{"resultType":"streams","result":[{"stream":{"a":"b"},"values":['
 LINE = b'["1","' + b"x" * 1000 + b'"],'
 
@@ -64,7 +64,7 @@ class Server(socketserver.StreamRequestHandler):
         yield from (b"X-Header-%d: %s\r\n" % (number, b"x" * 1000) for number in itertools.count())
 
     def do_loop(self, target):
-        yield b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % target
+        yield b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % target
 
     def do_garbage(self, _):
         yield b"\x16\x03\x01\x00\xff no HTTP at all\r\n\r\n"

@@ -211,6 +211,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for text in messages:
             self.frame(1, text.encode())
             self.frame(9, b"ping")
+            # The answer says that the message before it has been read.
+            if not self.read_frame():
+                return None
         if end == "cut":
             return self.connection.shutdown(socket.SHUT_RDWR)
         if end:
@@ -226,22 +229,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def drain(self):
-        """Reads what the client sends until it leaves, and checks that its frames are masked."""
+        """Reads what the client sends until it leaves."""
+        while self.read_frame():
+            pass
+
+    def read_frame(self):
+        """Reads one frame of the client; false when it said goodbye or left."""
         try:
-            while True:
-                head = self.rfile.read(2)
-                if len(head) < 2:
-                    return
-                if not head[1] & 0x80:
-                    Handler.refused.append({"path": "tail", "reasons": ["a frame without a mask"]})
-                size = head[1] & 0x7F
-                if size >= 126:
-                    size = int.from_bytes(self.rfile.read(2 if size == 126 else 8), "big")
-                self.rfile.read(4 + size)
-                if head[0] & 15 == 8:
-                    return
+            head = self.rfile.read(2)
+            if len(head) < 2:
+                return False
+            if not head[1] & 0x80:
+                Handler.refused.append({"path": "tail", "reasons": ["a frame without a mask"]})
+            size = head[1] & 0x7F
+            if size >= 126:
+                size = int.from_bytes(self.rfile.read(2 if size == 126 else 8), "big")
+            self.rfile.read(4 + size)
+            return head[0] & 15 != 8
         except OSError:
-            return
+            return False
 
     def log_message(self, *_):
         pass
