@@ -129,10 +129,14 @@ extension IsolatedPlugin {
             // In one step with what the process had, so that nothing of its successor is taken for it.
             state.noteFailure(text)
             let calls = state.calls.values.sorted { $0.handle < $1.handle }
-            let creating = Array(state.creating.values)
+            // One that the server ended, for the sake of another call, says nothing about them: they are made once more.
+            let creating = state.creating.values.filter { exit.reason == nil || $0.isRepeated }
+            for instance in state.creating.values {
+                instance.isCreating = false
+                instance.isRepeated = true
+            }
             state.calls = [:]
             state.creating = [:]
-            for instance in creating { instance.isCreating = false }
             let repeated = calls.filter(\.mayBeRepeated)
             let failed = calls.filter { !$0.mayBeRepeated }
             for call in repeated {

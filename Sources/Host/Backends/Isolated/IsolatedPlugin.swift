@@ -321,6 +321,8 @@ final class IsolatedInstance: @unchecked Sendable {
     /// The process that has the instance; 0: none yet.
     var serial = 0
     var isCreating = false
+    /// Its creation was lost with a process once.
+    var isRepeated = false
     /// Somebody waits for the first creation.
     var isAwaited = true
 
