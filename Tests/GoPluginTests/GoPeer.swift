@@ -23,7 +23,7 @@ enum GoPeer {
     ) async throws -> PluginSupervisor {
         let path = try await program.value
         let variables = PluginLaunch.handshakeEnvironment.merging(environment) { $1 }
-        let launch = PluginLaunch(.program(Program(path: path, environment: variables)), usesTLS: usesTLS)
+        let launch = PluginLaunch(Program(path: path, environment: variables), usesTLS: usesTLS)
         let supervisor = PluginSupervisor(launch, on: MultiThreadedEventLoopGroup.singleton) {
             log.write($0)
         } news: {

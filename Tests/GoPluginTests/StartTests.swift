@@ -45,7 +45,7 @@ struct StartTests {
 
     @Test func aMissingProgramIsTold() async {
         let supervisor = PluginSupervisor(
-            PluginLaunch(.program(Program(path: "/nowhere/plugin"))), on: MultiThreadedEventLoopGroup.singleton
+            PluginLaunch(Program(path: "/nowhere/plugin")), on: MultiThreadedEventLoopGroup.singleton
         ) { _ in
         } news: { _ in
         }
@@ -70,7 +70,7 @@ struct StartTests {
         defer { try? FileManager.default.removeItem(at: file) }
         let program = Program(path: file.path, environment: ["PATH": "/usr/bin:/bin"])
         let supervisor = PluginSupervisor(
-            PluginLaunch(.program(program), startTimeout: timeout), on: MultiThreadedEventLoopGroup.singleton
+            PluginLaunch(program, startTimeout: timeout), on: MultiThreadedEventLoopGroup.singleton
         ) { _ in
         } news: { _ in
         }

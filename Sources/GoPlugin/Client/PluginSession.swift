@@ -6,23 +6,16 @@ internal import Synchronization
 
 /// What a plugin process is started with.
 package struct PluginLaunch: Sendable {
-    /// How to reach the plugin.
-    package enum Target: Sendable {
-        case program(Program)
-        /// A plugin that somebody else runs, as under a debugger.
-        case running(HandshakeLine.Address)
-    }
-
-    /// The program, or where it runs already.
-    package var target: Target
+    /// What is run.
+    package var program: Program
     /// From the start of the program to a usable connection.
     package var startTimeout: Duration
     /// Whether both sides prove themselves with certificates (`AutoMTLS`).
     package var usesTLS: Bool
 
     /// Takes a minute, as go-plugin does, and plain HTTP/2, as Grafana does, where nothing is given.
-    package init(_ target: Target, startTimeout: Duration = .seconds(60), usesTLS: Bool = false) {
-        self.target = target
+    package init(_ program: Program, startTimeout: Duration = .seconds(60), usesTLS: Bool = false) {
+        self.program = program
         self.startTimeout = startTimeout
         self.usesTLS = usesTLS
     }
@@ -55,14 +48,14 @@ package struct PluginStartError: Error, Sendable, Equatable, CustomStringConvert
 /// One life of a plugin: its process and its connection.
 final class PluginSession: Sendable {
     let connection: GRPCConnection
-    private let process: GoProcess?
+    private let process: GoProcess
     private let ends: ProcessEnds
     private let broker: GRPCCall
     private let socket: String?
     private let group: any EventLoopGroup
 
     private init(
-        connection: GRPCConnection, process: GoProcess?, ends: ProcessEnds, socket: String?,
+        connection: GRPCConnection, process: GoProcess, ends: ProcessEnds, socket: String?,
         group: any EventLoopGroup, log: @escaping @Sendable (PluginLogLine) -> Void
     ) {
         self.group = group
@@ -82,8 +75,8 @@ final class PluginSession: Sendable {
             })
     }
 
-    /// The number of the process; nil for one that somebody else runs.
-    var pid: Int32? { process?.pid }
+    /// The number of the process.
+    var pid: Int32 { process.pid }
 
     // MARK: Start
 
@@ -93,30 +86,9 @@ final class PluginSession: Sendable {
     static func start(
         _ launch: PluginLaunch, on group: any EventLoopGroup, log: @escaping @Sendable (PluginLogLine) -> Void
     ) async throws(PluginStartError) -> PluginSession {
-        switch launch.target {
-        case .running(let address):
-            let ends = ProcessEnds()
-            do throws(GRPCStatus) {
-                let connection = try await GRPCConnection.connect(to: address, on: group)
-                let session = PluginSession(
-                    connection: connection, process: nil, ends: ends, socket: nil, group: group, log: log)
-                try await session.check(timeout: launch.startTimeout)
-                return session
-            } catch {
-                throw PluginStartError(reason: error.message, lastLines: [])
-            }
-        case .program(let program):
-            return try await start(program, launch, on: group, log: log)
-        }
-    }
-
-    private static func start(
-        _ program: Program, _ launch: PluginLaunch, on group: any EventLoopGroup,
-        log: @escaping @Sendable (PluginLogLine) -> Void
-    ) async throws(PluginStartError) -> PluginSession {
         let deadline = ContinuousClock.now + launch.startTimeout
         let ends = ProcessEnds()
-        var program = program
+        var program = launch.program
         let identity: PluginIdentity?
         do {
             identity = launch.usesTLS ? try PluginIdentity() : nil
@@ -198,13 +170,11 @@ final class PluginSession: Sendable {
         broker.cancel()
         let isAsked = await ask()
         connection.close()
-        if let process {
-            // A server without the controller service has its own way to end.
-            if !isAsked { process.signal(15) }
-            if await !ends.end(within: .seconds(2), on: group) {
-                process.signal(9)
-                _ = await ends.end()
-            }
+        // A server without the controller service has its own way to end.
+        if !isAsked { process.signal(15) }
+        if await !ends.end(within: .seconds(2), on: group) {
+            process.signal(9)
+            _ = await ends.end()
         }
         removeSocket()
     }
@@ -212,17 +182,15 @@ final class PluginSession: Sendable {
     /// Ends what is of no use any more.
     ///
     /// - Returns: how the process ended, and its last words.
-    func kill(after grace: Duration = .zero) async -> (status: ExitStatus?, lastLines: [String]) {
+    func kill(after grace: Duration) async -> (status: ExitStatus, lastLines: [String]) {
         connection.close()
         defer { removeSocket() }
-        guard let process else { return (nil, []) }
         if await !ends.end(within: grace, on: group) { process.signal(9) }
         return (await ends.end(), process.lastLines)
     }
 
     /// Whether the plugin knows how to be asked; its server may be gone before it answers.
     private func ask() async -> Bool {
-        guard process != nil else { return true }
         do throws(GRPCStatus) {
             let _: Plugin_Empty = try await connection.unary(
                 "/plugin.GRPCController/Shutdown", Plugin_Empty(), timeout: .seconds(2))

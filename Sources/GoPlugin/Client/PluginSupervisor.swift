@@ -12,7 +12,7 @@ package final class PluginSupervisor: Sendable {
     /// For people and metrics.
     package struct Status: Sendable {
         package var phase = Phase.stopped
-        /// 0 when none runs, or when somebody else runs it.
+        /// 0 when none runs.
         package var pid: Int32 = 0
         /// Starts that followed a failure.
         package var restarts = 0
@@ -22,7 +22,7 @@ package final class PluginSupervisor: Sendable {
 
     /// Something that whoever runs the server should know.
     package enum News: Sendable {
-        case started(pid: Int32?)
+        case started(pid: Int32)
         case failed(String, RestartPolicy.Decision)
     }
 
@@ -73,7 +73,7 @@ package final class PluginSupervisor: Sendable {
             case .broken: status.phase = .broken
             case .running(let session):
                 status.phase = .running
-                status.pid = session.pid ?? 0
+                status.pid = session.pid
             }
             return status
         }
@@ -190,8 +190,7 @@ package final class PluginSupervisor: Sendable {
         Task {
             let (status, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero)
             let ending = PluginStartError(
-                reason: reason ?? (status == nil ? "its connection was closed" : "its process ended"), status: status,
-                lastLines: words)
+                reason: reason ?? "its process ended", status: status, lastLines: words)
             failed(ending.description)
         }
     }

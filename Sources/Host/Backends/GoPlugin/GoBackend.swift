@@ -70,7 +70,7 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
                 metadata: ["plugin.id": "\(plugin.id)", "reason": "\(warning)"])
         }
         let launch = PluginLaunch(
-            .program(program.program), startTimeout: configuration.goPlugins.startTimeout,
+            program.program, startTimeout: configuration.goPlugins.startTimeout,
             usesTLS: configuration.goPlugins.tlsIDs.contains(plugin.id))
         let backend = GoBackend(
             plugin, launch, settings: configuration.goPlugins, serverVersion: configuration.serverVersion,
@@ -134,7 +134,7 @@ private final class GoPluginLog: Sendable {
     func tell(_ news: PluginSupervisor.News) {
         switch news {
         case .started(let pid):
-            logger.info("Plugin process started", metadata: ["plugin.pid": "\(pid ?? 0)"])
+            logger.info("Plugin process started", metadata: ["plugin.pid": "\(pid)"])
         case .failed(let reason, .restart(let delay)):
             logger.warning("Plugin process failed", metadata: ["reason": "\(reason)", "restart-after": "\(delay)"])
         case .failed(let reason, .stop):

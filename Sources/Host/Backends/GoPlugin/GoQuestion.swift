@@ -46,7 +46,8 @@ struct GoQuestion: Sendable {
         self.message = message
         deadline = facts.deadline
         // An answer is a little larger than the values in it; what is over is refused before it is read.
-        limit = Int(clamping: min(Int64(GRPCRequest.largestMessage), max(facts.bytes, 1 << 20)))
+        let slack: Int64 = 1 << 20
+        limit = Int(min(Int64(GRPCRequest.largestMessage) - slack, max(0, facts.bytes)) + slack)
         metadata = facts.facts.traceParent.isEmpty ? [] : [("traceparent", facts.facts.traceParent)]
     }
 
