@@ -90,11 +90,19 @@ final class ProgramSpawner: @unchecked Sendable {
         }
         let environment = program.environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         var pidfd: Int32 = -1
-        let pid = withCStrings([program.path]) { arguments in
-            withCStrings(environment) { variables in
-                linux_start_program(
-                    program.path, program.descriptor ?? -1, arguments, variables, output[1], errors[1], &pidfd)
+        let attempt = { () -> Int32 in
+            withCStrings([program.path]) { arguments in
+                withCStrings(environment) { variables in
+                    linux_start_program(
+                        program.path, program.descriptor ?? -1, arguments, variables, output[1], errors[1], &pidfd)
+                }
             }
+        }
+        var pid = attempt()
+        // A process that is being started elsewhere may have inherited the descriptor that the file was written with.
+        for _ in 0..<20 where pid <= 0 && errno == ETXTBSY {
+            usleep(10_000)
+            pid = attempt()
         }
         guard pid > 0 else {
             let number = errno
