@@ -32,7 +32,8 @@ struct SandboxTests {
     @Test func theSameIsPossibleWithoutASandbox() async throws {
         try await PryingPlugin.run(at: .process) { plugin in
             for attempt in Self.tries {
-                #expect(try await plugin.text(attempt) == "done", "\(attempt)")
+                let outcome = try await plugin.text(attempt)
+                #expect(outcome == "done", "\(attempt)")
             }
         }
     }
@@ -44,17 +45,21 @@ struct SandboxTests {
         let query: JSONObject = ["try": "connect", "number": .integer(port)]
         let fetch: JSONObject = ["try": "fetch", "text": .string(server.url)]
         try await PryingPlugin.run(at: .process) { plugin in
-            #expect(try await plugin.text(query) == "done")
-            #expect(try await plugin.text(fetch) == "200 3000000")
+            let connected = try await plugin.text(query)
+            #expect(connected == "done")
+            let fetched = try await plugin.text(fetch)
+            #expect(fetched == "200 3000000")
         }
         try await PryingPlugin.run(at: .sandbox) { plugin in
-            #expect(try await plugin.answer(query).failures["A"]?.code == .forbidden)
+            let connected = try await plugin.answer(query)
+            #expect(connected.failures["A"]?.code == .forbidden)
             let refused = try await plugin.answer(fetch)
             #expect(refused.failures["A"]?.code == .forbidden)
             #expect(refused.failures["A"]?.message.contains("permissions") == true, "\(refused)")
         }
         try await PryingPlugin.run(at: .sandbox, permissions: #"{"hosts": ["127.0.0.1"]}"#) { plugin in
-            #expect(try await plugin.text(fetch) == "200 3000000")
+            let fetched = try await plugin.text(fetch)
+            #expect(fetched == "200 3000000")
         }
     }
 
@@ -62,15 +67,19 @@ struct SandboxTests {
         let folder = try LoadingFolder()
         try folder.write("open/file", "text")
         try await PryingPlugin.run(at: .sandbox, permissions: #"{"paths": ["\#(folder["open"])"]}"#) { plugin in
-            #expect(try await plugin.text(["try": "read-file", "text": .string(folder["open/file"])]) == "done")
+            let opened = try await plugin.text(["try": "read-file", "text": .string(folder["open/file"])])
+            #expect(opened == "done")
         }
     }
 
     @Test func whatPluginsNeedWorks() async throws {
         try await PryingPlugin.run(at: .sandbox) { plugin in
-            #expect(try await plugin.text(["try": "thread"]) == "done")
-            #expect(try await plugin.text(["try": "print"]) == "printed")
-            #expect(try await plugin.answer(["try": "frame", "number": 100_000]).frames.first?.rowCount == 100_000)
+            let thread = try await plugin.text(["try": "thread"])
+            #expect(thread == "done")
+            let printed = try await plugin.text(["try": "print"])
+            #expect(printed == "printed")
+            let answer = try await plugin.answer(["try": "frame", "number": 100_000])
+            #expect(answer.frames.first?.rowCount == 100_000)
         }
     }
 }
