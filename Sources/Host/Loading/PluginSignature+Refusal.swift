@@ -34,8 +34,8 @@ extension PluginSignature {
         }
         switch verdict.status {
         case .unsigned: return verdict.reason
-        case .modified: return verdict.manifest.map { "signed as \($0.plugin) \($0.version)" } ?? ""
-        case .invalid, .valid: return verdict.manifest.map { "a signature by the key \($0.keyID)" } ?? ""
+        case .modified: return verdict.manifest.map { "signed as \($0.plugin) \($0.version)" } ?? verdict.reason
+        case .invalid, .valid: return verdict.manifest.map { "a signature by the key \($0.keyID)" } ?? verdict.reason
         }
     }
 
