@@ -82,7 +82,10 @@ extension ProgramSuite {
                 }
                 if fault.hasPrefix("close") {
                     #expect(downloads.count == 2)
-                    #expect(downloads.last?["headers"]?["range"]?.string == "bytes=100000-")
+                    // How much of what was sent had come when the connection broke is not certain.
+                    let range = downloads.last?["headers"]?["range"]?.string ?? ""
+                    let start = range.wholeMatch(of: /bytes=([0-9]+)-/).flatMap { Int($0.output.1) }
+                    #expect((1...100_000).contains(start ?? 0), "\(range)")
                     #expect(downloads.last?["headers"]?["grafana-retrycount"]?.string == "1")
                 }
             }
@@ -90,17 +93,16 @@ extension ProgramSuite {
 
         @Test func aFileThatCannotBeWrittenLeavesTheOldVersion() async throws {
             try await Self.update(fault: "") { place, cli, server, before in
-                // 100 blocks of 1 KiB: the archive does not fit. Without the trap the program is killed instead.
-                for (trap, status) in [("trap '' XFSZ; ", Int32(74)), ("", 128 + SIGXFSZ)] {
-                    let words = [
-                        "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir",
-                        place.plugins.path,
-                    ]
-                    let (program, _, _) = try cli.start(words, before: "\(trap)ulimit -c 0; ulimit -f 100;")
+                // 100 blocks of 1 KiB: the archive does not fit, and without the trap a signal might end the program.
+                let words = [
+                    "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir", place.plugins.path,
+                ]
+                let (program, _, errors) = try cli.start(words, before: "trap '' XFSZ; ulimit -f 100;")
 
-                    #expect(try await program.exitStatus() == status)
-                    try Self.expectOld(place, before)
-                }
+                #expect(try await program.exitStatus() == 74)
+                #expect(try String(contentsOf: errors, encoding: .utf8).contains("File too large"))
+                #expect(try place.rubbish().isEmpty)
+                try Self.expectOld(place, before)
             }
         }
 
