@@ -53,11 +53,12 @@ extension ProgramSuite {
             }
         }
 
-        @Test(arguments: [
-            ("close:100000", Int32(69), "download-failed"), ("corrupt", 65, "checksum-mismatch"),
-            ("status:503", 69, "download-failed"), ("status:401", 77, "catalog-refused"),
-            ("status:404", 69, "download-failed"),
-        ] as [(String, Int32, String)])
+        @Test(
+            arguments: [
+                ("close:100000", Int32(69), "download-failed"), ("corrupt", 65, "checksum-mismatch"),
+                ("status:503", 69, "download-failed"), ("status:401", 77, "catalog-refused"),
+                ("status:404", 69, "download-failed"),
+            ] as [(String, Int32, String)])
         func aDownloadThatFailsLeavesTheOldVersion(_ fault: String, _ status: Int32, _ code: String) async throws {
             try await Self.update(fault: fault) { place, cli, server, before in
                 let outcome = try await cli.plugins(["update", "acme-sine-panel", "--repo", server.repo])
