@@ -12,8 +12,8 @@ Usage: websocket_peer.py PORT [CERTIFICATE KEY]
 /flood           256 messages of 256 KiB, as fast as they are read; /flooded tells how many went out
 /deaf            reads nothing; /deaf-size tells nothing
 /masked /binary-within-text /continuation /bad-utf8 /huge /reserved /long-ping    break the rule of that name
-/cut             ends the connection in the middle of a frame
-/silent-close    closes without a code
+/cut             ends the connection in the middle of a frame, after one message of the client
+/silent-close    closes without a code, after one message of the client
 /refuse          answers 400 with 100,000 bytes of text
 /wrong-accept    answers 101 with the key of somebody else
 /no-answer       never answers
@@ -174,9 +174,11 @@ class Peer(socketserver.StreamRequestHandler):
         self.break_rule(frame(9, b"x" * 200))
 
     def do_cut(self, _):
+        self.read()
         self.wfile.write(frame(1, b"whole") + frame(1, b"x" * 100)[:50])
 
     def do_silent_close(self, _):
+        self.read()
         self.wfile.write(frame(8, b""))
 
 

@@ -98,6 +98,8 @@ final class WebSocketConnection: @unchecked Sendable {
     private func failure(_ status: gf_status) -> PluginError {
         let text = table.error.map { String($0(call.host.pointer, socket)) } ?? ""
         let code = PluginError.Code(rawValue: status)
-        return PluginError(code, text.isEmpty ? "the socket failed: \(code.name)" : text)
+        // A message that is too large, or no message at all, is the server's doing.
+        let source: ErrorSource? = code == .badData || code == .limit ? .downstream : nil
+        return PluginError(code, text.isEmpty ? "the socket failed: \(code.name)" : text, source: source)
     }
 }
