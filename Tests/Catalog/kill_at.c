@@ -27,8 +27,8 @@ int rename(const char *from, const char *to) {
 
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags) {
     count();
-    return ((int (*)(int, const char *, int, const char *, unsigned))dlsym(RTLD_NEXT, "renameat2"))(from_fd, from, to_fd,
-                                                                                                  to, flags);
+    typedef int (*rename_fn)(int, const char *, int, const char *, unsigned);
+    return ((rename_fn)dlsym(RTLD_NEXT, "renameat2"))(from_fd, from, to_fd, to, flags);
 }
 
 int unlink(const char *path) {

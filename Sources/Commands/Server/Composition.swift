@@ -45,7 +45,12 @@ enum Composition {
                 keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"),
                 verifier: trust.verifier)
             let administration = try administration(settings, stores, platform, trust.trust)
-            try await administration.preinstallBlocking()
+            do {
+                try await administration.preinstallBlocking()
+            } catch {
+                await platform.shutDown()
+                throw error
+            }
             await platform.load()
             let server = try GrafanaServer(
                 settings: settings, stores: stores, platform: platform, administration: administration,
