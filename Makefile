@@ -13,6 +13,8 @@ PROGRAMS := grafana grafana-cli grafana-sign
 # Narrows the tests: make test FILTER=FrameTests
 FILTER ?=
 TEST_OPTIONS := --disable-xctest $(if $(FILTER),--filter $(FILTER))
+# Tests that run at once. Swift Testing would begin all of them together, and their time limits with them.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 # How long each fuzzer runs, in seconds.
 FUZZ_SECONDS ?= 60
 HEADERS := $(sort $(shell find include/grafana -name '*.h'))

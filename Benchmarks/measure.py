@@ -17,6 +17,8 @@ import tempfile
 import time
 import urllib.request
 
+from table import Table, ms, ns
+
 RELEASE = pathlib.Path(".build/release")
 CREDENTIALS = base64.b64encode(b"admin:admin").decode()
 SERIES, STEPS, STEP, START = 200, 5001, 15, 1_700_000_010
@@ -456,34 +458,6 @@ def spent(arguments):
     if process.returncode != 0:
         sys.exit(f"bench: {arguments[0]} ended with {process.returncode}")
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - began
-
-
-# The table
-
-
-class Table:
-    def __init__(self):
-        self.rows = [("what", "ours", "peer or limit", "ratio", "to reach", "")]
-
-    def row(self, what, ours, peer, ratio, reach, is_reached):
-        text = "" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
-        mark = {True: "yes", False: "NO", None: ""}[is_reached]
-        self.rows.append((what, ours, peer, text, reach, mark))
-
-    def print(self):
-        widths = [max(map(len, column)) for column in zip(*self.rows)]
-        for index, row in enumerate(self.rows):
-            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")
-            if index == 0:
-                print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
-
-
-def ns(value):
-    return f"{value:.1f} ns" if value < 100 else f"{value:.0f} ns" if value < 1000 else f"{value / 1000:.2f} µs"
-
-
-def ms(value):
-    return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
 def main():

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * grafana-plugin-runner: one shared-library plugin in a process of its own. To the plugin it is a host with the same
- * tables as any other; to the server it is the other end of runner_protocol.h. It has no Swift runtime and no event loop:
- * one thread receives, and runs the functions of plugins that do not block; plugins that do block get threads.
+ * tables as any other; to the server it is the other end of runner_protocol.h. It has no Swift runtime and no event
+ * loop: one thread receives, and runs the functions of plugins that do not block; plugins that do block get threads.
  */
 #ifndef GRAFANA_RUNNER_H
 #define GRAFANA_RUNNER_H
@@ -125,8 +125,8 @@ int64_t rn_monotonic(void);
 void rn_link_open(void);
 /* Sends the messages of a writer and clears it; the descriptors, if any, belong to the first one. */
 void rn_send(runner_writer_t *writer, const int *fds, uint32_t fd_count);
-/* Receives and handles packets for ever; the process ends with the connection. Several threads may: the one that receives
- * the start of a call that may block runs it, when another one receives on. */
+/* Receives and handles packets for ever; the process ends with the connection. Several threads may: the one that
+ * receives the start of a call that may block runs it, when another one receives on. */
 void *rn_serve(void *unused);
 /* How many threads may do so at once. */
 void rn_serve_limit(uint32_t threads);
@@ -173,6 +173,8 @@ gf_status rn_call_complete(gf_call_t *handle, gf_status status);
 rn_call_t *rn_call_begin_lifecycle(uint64_t handle);
 void rn_call_end_lifecycle(rn_call_t *call);
 extern const gf_call_host_t rn_call_host;
+/* gf_call_host.state_set. */
+gf_status rn_call_state_set(const gf_host_t *host, gf_call_t *handle, void *state);
 
 /* core.c */
 extern const gf_host_core_t rn_core;
@@ -182,7 +184,8 @@ uint32_t rn_has_extension(gf_str_t id);
 extern const gf_sink_t rn_sink;
 /* Begins to emit: the writer with the call's lock held. */
 runner_writer_t *rn_emit(rn_call_t *call);
-/* What is emitted: something that means nothing without what follows and may wait for it, something whole, or the end. */
+/* What is emitted: something that means nothing without what follows and may wait for it, something whole, or the
+ * end. */
 typedef enum rn_part { RN_BEGINNING, RN_WHOLE, RN_END } rn_part_t;
 /* Ends it: sends what is there, at once or with what follows. Counts bytes and rows; GF_OK or GF_AGAIN. */
 gf_status rn_emitted(rn_call_t *call, uint64_t bytes, int64_t rows, rn_part_t part);

@@ -4,8 +4,9 @@
  * threads, write to its pipes and talk to the server over the socket that it has. It may not open other files, connect
  * to anything, start programs, or see other processes. What it needs from elsewhere the server fetches for it.
  *
- * Three layers that do not trust each other: Landlock for files and TCP, seccomp for system calls, and an empty network
- * namespace. Seccomp is required; the others are used where the kernel has them, and the server is told which it has. */
+ * Three layers that do not trust each other: Landlock for files and TCP, seccomp for system calls, and an empty
+ * network namespace. Seccomp is required; the others are used where the kernel has them, and the server is told which
+ * it has. */
 #include "runner.h"
 
 #include <errno.h>
@@ -129,10 +130,10 @@ static const char *const allowed[] = {
     "munlock", "memfd_create", "ftruncate", "fallocate", "futex", "futex_waitv", "get_robust_list", "set_robust_list",
     "rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "sched_getparam", "sched_getscheduler",
     "sched_get_priority_min", "sched_get_priority_max", "getpriority", "nanosleep", "clock_nanosleep", "clock_gettime",
-    "clock_getres", "gettimeofday", "time", "times", "getrusage", "getrlimit", "sysinfo", "uname", "getrandom", "getpid",
-    "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "rt_sigaction", "rt_sigprocmask",
-    "rt_sigreturn", "rt_sigtimedwait", "rt_sigsuspend", "rt_sigpending", "sigaltstack", "restart_syscall", "arch_prctl",
-    "exit", "exit_group", "getcpu"};
+    "clock_getres", "gettimeofday", "time", "times", "getrusage", "getrlimit", "sysinfo", "uname", "getrandom",
+    "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "rt_sigaction",
+    "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigsuspend", "rt_sigpending", "sigaltstack",
+    "restart_syscall", "arch_prctl", "exit", "exit_group", "getcpu"};
 
 /* Adds a rule; a call that the machine does not have needs none. */
 static int add(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned count,

@@ -174,9 +174,14 @@ static gf_status change_metric(uint32_t index, uint32_t change, double value) {
     runner_writer_t writer = {0};
     runner_metric_change_t body = {sizeof body, index, change, 0, value};
     uint32_t type = index < rn.metric_count ? rn.metric_types[index] : UINT32_MAX;
-    int is_good = change == RUNNER_METRIC_SET       ? type == GF_METRIC_GAUGE
-                  : change == RUNNER_METRIC_OBSERVE ? type == GF_METRIC_HISTOGRAM
-                                                    : type == GF_METRIC_GAUGE || (type == GF_METRIC_COUNTER && value >= 0);
+    int is_good;
+    if (change == RUNNER_METRIC_SET) {
+        is_good = type == GF_METRIC_GAUGE;
+    } else if (change == RUNNER_METRIC_OBSERVE) {
+        is_good = type == GF_METRIC_HISTOGRAM;
+    } else {
+        is_good = type == GF_METRIC_GAUGE || (type == GF_METRIC_COUNTER && value >= 0);
+    }
     if (!is_good) {
         return GF_INVALID;
     }

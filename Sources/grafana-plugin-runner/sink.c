@@ -37,7 +37,8 @@ void rn_wake(void) {
     pthread_mutex_unlock(&wake_lock);
 }
 
-/* Waits on the one condition while `waits` is true, at most until a time of CLOCK_MONOTONIC. Returns whether it ended. */
+/* Waits on the one condition while `waits` is true, at most until a time of CLOCK_MONOTONIC. Returns whether it
+ * ended. */
 static int wait_while(int (*waits)(rn_call_t *call, unsigned seen), rn_call_t *call, unsigned seen, int64_t until) {
     struct timespec end = {until / 1000000000, until % 1000000000};
     int is_over = 0;

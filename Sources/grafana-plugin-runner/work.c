@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads for what may block: they start when work comes and none is idle. Work with a lane runs one at a time in it. */
+ * Threads for what may block: they start when work comes and none is idle. Work with a lane runs one at a time in
+ * it. */
 #include "runner.h"
 
 #include <stdlib.h>

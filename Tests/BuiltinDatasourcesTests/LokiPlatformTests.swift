@@ -128,7 +128,8 @@ struct LokiPlatformTests {
                 let health = try await platform.checkHealth(of: source, facts: CallFacts())
                 #expect(health.status == .error)
                 #expect(health.message == "Unable to connect with Loki. Please check the server logs for more details.")
-                #expect(health.details?["verboseMessage"]?.string?.contains(part) == true)
+                let reason = health.details?["verboseMessage"]?.string ?? ""
+                #expect(reason.contains(part), "\(reason)")
             }
         }
     }

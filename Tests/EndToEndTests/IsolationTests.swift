@@ -29,8 +29,6 @@ extension EndToEnd.IsolationTests {
         }
     }
 
-    private static func isAlive(_ process: Int32) -> Bool { kill(process, 0) == 0 }
-
     @Test func anUnsignedPluginRunsInASandbox() async throws {
         try await withPlugin { server, _, _ in
             let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
@@ -64,14 +62,14 @@ extension EndToEnd.IsolationTests {
 
     @Test func killingTheServerLeavesNoProcessBehind() async throws {
         try await withPlugin { server, _, process in
-            #expect(Self.isAlive(process))
+            #expect(ProcessState.isRunning(process))
 
             server.program.signal(SIGKILL)
             _ = try await server.program.exitStatus()
 
             let end = ContinuousClock.now + .seconds(1)
-            while Self.isAlive(process), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
-            #expect(!Self.isAlive(process))
+            while ProcessState.isRunning(process), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+            #expect(!ProcessState.isRunning(process))
         }
     }
 
@@ -84,7 +82,7 @@ extension EndToEnd.IsolationTests {
             }
             let status = try server.get("/api/plugins/\(Self.helloID)").json["status"]
             #expect(status?["process"]?["restarts"]?.int ?? 0 >= 1)
-            #expect(!Self.isAlive(process))
+            #expect(!ProcessState.isRunning(process))
         }
     }
 }

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 /* Starts a program in a process group of its own, with default signals, /dev/null as standard input, out and error as
- * given, and fds[0…] as descriptors 3… . It inherits nothing else. Returns 0 or an errno; the caller closes *pidfd_out. */
+ * given, and fds[0…] as descriptors 3… . It inherits nothing else. Returns 0 or an errno; the caller closes
+ * *pidfd_out. */
 int linux_spawn(const char *path, char *const arguments[], char *const environment[], int out, int error,
                 const int *fds, int fd_count, int *pid_out, int *pidfd_out);
 

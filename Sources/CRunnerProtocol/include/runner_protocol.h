@@ -3,12 +3,12 @@
  * runner_protocol.h: what the server and grafana-plugin-runner say to each other; both are built from this file.
  *
  * They talk over one socketpair of type SEQPACKET, which the runner finds at descriptor RUNNER_SOCKET. A packet holds
- * one or more whole messages. A message is a runner_header_t, the fixed struct of its type, and the bytes that the spans
- * of that struct point to. All is little-endian, aligned to 8 bytes.
+ * one or more whole messages. A message is a runner_header_t, the fixed struct of its type, and the bytes that the
+ * spans of that struct point to. All is little-endian, aligned to 8 bytes.
  *
  * Growth is that of the plugin ABI: a fixed struct begins with struct_size, members are only appended, and each side
- * reads min(struct_size, its own sizeof) bytes and takes what is missing as zero. A message of an unknown type is skipped
- * when it has RUNNER_OPTIONAL, and ends the connection when not.
+ * reads min(struct_size, its own sizeof) bytes and takes what is missing as zero. A message of an unknown type is
+ * skipped when it has RUNNER_OPTIONAL, and ends the connection when not.
  *
  * A message that is larger than a packet travels in a sealed memory file: its header, with RUNNER_SPILLED, goes in a
  * packet with the descriptor, and the file holds the whole message.
@@ -448,7 +448,8 @@ int64_t runner_receive(int socket, void *packet, int *fds_out, uint32_t *fd_coun
 /* A sealed memory file with the bytes; -1 and errno on failure. */
 int runner_spill(const void *bytes, uint64_t length);
 
-/* Reads a whole spilled message into memory that the caller frees. NULL unless the file is sealed and has the length. */
+/* Reads a whole spilled message into memory that the caller frees. NULL unless the file is sealed and has the
+ * length. */
 void *runner_unspill(int fd, uint64_t length);
 
 /* A memory file of that size which can neither shrink nor grow; -1 and errno on failure. */
