@@ -124,7 +124,7 @@ struct LokiPlatformTests {
 
             let ok = try await platform.checkHealth(of: good, facts: CallFacts())
             #expect(ok.status == .ok && ok.message == "Data source successfully connected.")
-            for (source, part) in [(bare, "unauthorized"), (lost, "could not be reached")] {
+            for (source, part) in [(bare, "unauthorized"), (lost, "connection refused")] {
                 let health = try await platform.checkHealth(of: source, facts: CallFacts())
                 #expect(health.status == .error)
                 #expect(health.message == "Unable to connect with Loki. Please check the server logs for more details.")

@@ -68,7 +68,9 @@ extension EndToEnd.IsolationTests {
             _ = try await server.program.exitStatus()
 
             let end = ContinuousClock.now + .seconds(1)
-            while ProcessState.isRunning(process), ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(5)) }
+            while ProcessState.isRunning(process), ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(5))
+            }
             #expect(!ProcessState.isRunning(process))
         }
     }

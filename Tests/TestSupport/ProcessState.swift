@@ -3,8 +3,9 @@ import Foundation
 
 /// What the kernel says of a process.
 public enum ProcessState {
-    /// Whether a process runs. One that has ended and waits to be reaped does not: when its parent was killed, that is
-    /// init's work and no longer ours.
+    /// Whether a process runs.
+    ///
+    /// One that has ended and waits to be reaped does not: when its parent was killed, reaping is init's work.
     public static func isRunning(_ process: Int32) -> Bool {
         guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
             // The name may hold anything, so the state is what follows its last parenthesis.
