@@ -32,9 +32,9 @@ extension PluginBackend {
                 remedy: "install \(RunnerSettings.program) beside the server, or set [plugins] runner_path")
         }
         let launch = RunnerLaunch(
-            pluginID: plugin.id, image: image, executable: executable, serverVersion: serverVersion,
+            pluginID: plugin.id, executable: executable, serverVersion: serverVersion,
             environment: environment(for: plugin), folders: plugin.descriptor.permissions.paths)
-        let isolated = IsolatedPlugin(launch, level: level, settings: settings, services: services)
+        let isolated = IsolatedPlugin(launch, image: image, level: level, settings: settings, services: services)
         let outcome = await DedicatedThread.run {
             isolated.launchFirst()
             return isolated.firstFacts.wait()

@@ -10,7 +10,6 @@ internal import Synchronization
 /// What a process is started with.
 struct RunnerLaunch: Sendable {
     let pluginID: String
-    let image: SealedImage
     let executable: String
     let serverVersion: String
     let environment: [String]
@@ -36,9 +35,11 @@ extension IsolatedPlugin {
 
     /// Starts a process; what it says comes on its own thread.
     func launchProcess() {
+        // A plugin that is closed has no image any more, and needs no process.
+        guard let image = state.withLock({ $0.image }) else { return }
         do {
             let process = try RunnerProcess(
-                executable: launch.executable, pluginID: id, image: launch.image.descriptor,
+                executable: launch.executable, pluginID: id, image: image.descriptor,
                 environment: launch.environment, arenas: ArenaTable(limit: settings.sharedBytes))
             let isWanted = state.withLock { state -> Bool in
                 guard case .starting = state.phase else { return false }
@@ -276,6 +277,7 @@ extension IsolatedPlugin: PluginProcess {
         let (process, waiting) = state.withLock { state in
             let process = state.process
             state.phase = .closed
+            state.image = nil
             defer { state.waiting = [] }
             return (process, state.waiting)
         }

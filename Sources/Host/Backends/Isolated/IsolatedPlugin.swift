@@ -26,6 +26,8 @@ final class IsolatedPlugin: @unchecked Sendable {
 
     struct State {
         var phase = Phase.stopped
+        /// What processes run; given back when the library is closed, since the host keeps the plugin for ever.
+        var image: SealedImage?
         /// Counts the processes; an instance that was made in another one has to be made again.
         var serial = 0
         var policy = RestartPolicy()
@@ -69,14 +71,18 @@ final class IsolatedPlugin: @unchecked Sendable {
     let services: HostServices
     let launch: RunnerLaunch
     let extensions = IsolatedExtensions()
-    let state = Mutex(State())
+    let state: Mutex<State>
     /// Told once: what the first process said of its library, or why there is none.
     let firstFacts = BlockingResult<Result<RunnerFacts, RunnerFailure>>()
     /// Told once: the status of the first opening.
     let firstOpening = BlockingResult<gf_status>()
 
-    init(_ launch: RunnerLaunch, level: IsolationLevel, settings: RunnerSettings, services: HostServices) {
+    init(
+        _ launch: RunnerLaunch, image: SealedImage, level: IsolationLevel, settings: RunnerSettings,
+        services: HostServices
+    ) {
         id = launch.pluginID
+        state = Mutex(State(image: image))
         self.launch = launch
         self.level = level
         self.settings = settings
