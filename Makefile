@@ -39,7 +39,7 @@ run: deps build
 	$(RELEASE)/grafana server --homepath .
 
 ## test: build and run every test (FILTER=name: some of them)
-test: deps test-environment examples
+test: deps test-environment examples peers
 	$(SWIFT) build --build-tests
 	@packaging/make-builtin-plugins.sh $(GOARCH)
 	$(SWIFT) test --skip-build $(TEST_OPTIONS)
@@ -105,11 +105,11 @@ bench: deps test-environment build examples peers
 	Benchmarks/run.sh
 
 ## test-asan: run the tests under AddressSanitizer and LeakSanitizer
-test-asan: deps test-environment examples
+test-asan: deps test-environment examples peers
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize address --scratch-path .build-asan $(TEST_OPTIONS)
 
 ## test-tsan: run the tests under ThreadSanitizer
-test-tsan: deps test-environment examples
+test-tsan: deps test-environment examples peers
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize thread -Xlinker --export-dynamic --scratch-path .build-tsan \
 	    $(TEST_OPTIONS)
 
