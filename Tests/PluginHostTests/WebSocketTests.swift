@@ -32,6 +32,8 @@ struct WebSocketTests {
         var model = model
         model["try"] = "socket"
         var source = test.source("probe-datasource", json: settings)
+        // A source of its own for each address: an instance keeps the address that it was made with.
+        source.settings.uid = url
         source.settings.url = url
         source.secrets = secrets
         let answer = try await test.answer([test.query(JSONValue.object(model).encoded())], of: source)
@@ -140,14 +142,15 @@ struct WebSocketTests {
             let wrong = try await ask(test, url, ["path": "/wrong-accept"])
             let silent = try await ask(test, url, ["path": "/no-answer", "timeout": 50])
             let dead = try await ask(test, "http://127.0.0.1:1", ["path": "/"])
+            let plain = try await ask(test, url.replacing("http", with: "https"), ["path": "/echo"])
             let strange = try await ask(test, "ftp://x", ["path": "/"])
 
             #expect(wrong.error?.code == .badData)
             #expect(silent.error?.code == .timeout && silent.error?.message.contains("did not answer in time") == true)
-            withKnownIssue("the reason of a socket that cannot be opened is not always told", isIntermittent: true) {
-                #expect(dead.error?.code == .io && dead.error?.message.contains("connection refused") == true)
-                #expect(strange.error?.code == .invalid)
-            }
+            #expect(dead.error?.code == .io, "\(dead)")
+            #expect(dead.error?.message.contains("connection refused") == true)
+            #expect(plain.error?.code == .io, "\(plain)")
+            #expect(strange.error?.code == .invalid, "\(strange)")
         }
     }
 
