@@ -18,7 +18,7 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 # How long each fuzzer runs, in seconds.
 FUZZ_SECONDS ?= 60
 HEADERS := $(sort $(shell find include/grafana -name '*.h'))
-SWIFT_SOURCES := $(wildcard Package.swift Sources Tests Benchmarks examples Fuzz)
+SWIFT_SOURCES := $(wildcard Package.swift Sources Libraries Tests Benchmarks examples Fuzz)
 
 .DEFAULT_GOAL := build
 

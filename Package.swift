@@ -228,3 +228,8 @@ if Context.environment["GRAFANA_BENCHMARKS"] != nil {
             ], path: "Benchmarks/peers/bare-http", swiftSettings: swiftSettings),
     ]
 }
+
+// Some of the tests alone, for a quick round: GRAFANA_TEST_TARGETS="PluginHostTests" swift build --build-tests
+if let wanted = Context.environment["GRAFANA_TEST_TARGETS"]?.split(separator: " ").map(String.init) {
+    package.targets.removeAll { $0.isTest && !wanted.contains($0.name) }
+}
