@@ -126,8 +126,8 @@ let package = Package(
         target(
             "Commands",
             [
-                "PluginABI", "Settings", "Signing", "CZip", "BuiltinDatasources", "PluginHost", "Storage", "Catalog",
-                "Server", logging, lifecycle, arguments,
+                "PluginABI", "Settings", "Signing", "CLinux", "CZip", "BuiltinDatasources", "PluginHost", "Storage",
+                "Catalog", "Server", logging, lifecycle, arguments,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ] + nio),

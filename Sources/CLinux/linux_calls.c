@@ -20,12 +20,20 @@ int linux_seals(int fd) {
     return fcntl(fd, F_GET_SEALS);
 }
 
-int linux_try_lock(int fd) {
+static int set_lock(int fd, short type) {
     struct flock lock;
     memset(&lock, 0, sizeof lock);
-    lock.l_type = F_WRLCK;
+    lock.l_type = type;
     lock.l_whence = SEEK_SET;
     return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int linux_try_lock(int fd) {
+    return set_lock(fd, F_WRLCK);
+}
+
+void linux_unlock(int fd) {
+    set_lock(fd, F_UNLCK);
 }
 
 int linux_exchange(const char *one, const char *other) {

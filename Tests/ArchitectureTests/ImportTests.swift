@@ -33,8 +33,8 @@ struct ImportTests {
         Target(
             folder: "Sources/Commands",
             allowed: [
-                "CZip", "PluginABI", "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage", "Catalog",
-                "Server",
+                "CLinux", "CZip", "PluginABI", "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage",
+                "Catalog", "Server",
             ]),
         Target(folder: "Sources/grafana", allowed: ["Commands"]),
         Target(folder: "Sources/grafana-cli", allowed: ["Commands"]),

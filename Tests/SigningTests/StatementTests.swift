@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Glibc
+import TestSupport
 import Testing
 
 @testable import Signing
@@ -68,6 +70,18 @@ struct StatementTests {
 
         #expect(error?.code == .trustFolderBusy)
         try other.exclusively {}
+    }
+
+    /// A program that is just being started has a copy of every descriptor until it is executed.
+    @Test func theTurnEndsAlsoWhenAChildHasTheDescriptor() throws {
+        let folder = try TemporaryFolder()
+        let trust = TrustFolder("\(folder.path)/trust")
+
+        let inherited = try trust.exclusively { try OpenFiles.descriptors(of: trust.path).map { dup($0) } }
+        defer { for descriptor in inherited { close(descriptor) } }
+
+        #expect(inherited.count == 1)
+        try trust.exclusively {}
     }
 
     @Test func onlyAKeyThatMayRevokeSignsLists() throws {

@@ -30,16 +30,15 @@ public final class FolderClaim: Sendable {
         self.folder = folder
         self.descriptor = descriptor
         note(descriptor)
-        do {
-            try Switch.recover(folder)
-            for leftover in [folder.staging] + folder.temporaries { try FileTree.remove(leftover) }
-        } catch {
-            close(descriptor)
-            throw error
-        }
+        // From here on the deinitialiser closes the descriptor, also when something throws: every property has its value.
+        try Switch.recover(folder)
+        for leftover in [folder.staging] + folder.temporaries { try FileTree.remove(leftover) }
     }
 
-    deinit { close(descriptor) }
+    deinit {
+        linux_unlock(descriptor)
+        close(descriptor)
+    }
 
     /// A new, empty folder for work; whoever takes the next claim removes it if nobody has before.
     func makeStaging() throws -> String {

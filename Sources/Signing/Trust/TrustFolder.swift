@@ -52,11 +52,13 @@ public struct TrustFolder: Sendable {
         guard descriptor >= 0 else {
             throw SigningError(.fileUnreadable, "'\(path)' cannot be opened: \(FileAccess.reason(errno))")
         }
-        // The lock ends with the descriptor, also when the process is killed.
         defer { close(descriptor) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw SigningError(.trustFolderBusy, "'\(path)' is being changed by another program; try again")
         }
+        // A killed process loses the lock with its descriptor. Closing alone would leave it to a child process that is
+        // just being started and still has a copy.
+        defer { flock(descriptor, LOCK_UN) }
         return try body()
     }
 

@@ -8,9 +8,6 @@ import Synchronization
 /// It ends with the process, however that ends; the file itself stays, since removing it would race with another server
 /// that just opened it.
 final class DatabaseLock: Sendable {
-    /// `F_OFD_SETLK`, which Swift's Glibc module does not show.
-    private static let setOpenFileLock: Int32 = 37
-
     private let descriptor: Atomic<Int32>
 
     private init(descriptor: Int32) {
@@ -59,11 +56,7 @@ final class DatabaseLock: Sendable {
     func release() {
         let open = descriptor.exchange(-1, ordering: .acquiringAndReleasing)
         guard open >= 0 else { return }
-        // Closing alone would leave the lock to a child process that is just being started and still has the descriptor.
-        var unlock = flock()
-        unlock.l_type = Int16(F_UNLCK)
-        unlock.l_whence = Int16(SEEK_SET)
-        _ = withUnsafeMutablePointer(to: &unlock) { fcntl(open, Self.setOpenFileLock, UnsafeMutableRawPointer($0)) }
+        linux_unlock(open)
         Glibc.close(open)
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CLinux
 import Glibc
 import Settings
 import Storage
@@ -96,9 +97,6 @@ final class DatabaseLockProbe: Sendable {
     let state: State
     private let descriptor: Int32
 
-    /// `F_OFD_SETLK`, which Swift's Glibc module does not show; the server's lock is of this kind.
-    private static let setOpenFileLock: Int32 = 37
-
     init(path: String) {
         var lockPath = path + ".lock"
         if let resolved = realpath(path, nil) {
@@ -111,24 +109,18 @@ final class DatabaseLockProbe: Sendable {
             state = .free
             return
         }
-        state = Self.lock(descriptor, F_WRLCK) ? .free : .held(process: Self.process(in: descriptor))
+        state = linux_try_lock(descriptor) == 0 ? .free : .held(process: Self.process(in: descriptor))
     }
 
     deinit {
-        if descriptor >= 0 { close(descriptor) }
+        guard descriptor >= 0 else { return }
+        linux_unlock(descriptor)
+        close(descriptor)
     }
 
     /// Gives the lock back; more calls do no harm.
     func release() {
-        if descriptor >= 0 { _ = Self.lock(descriptor, F_UNLCK) }
-    }
-
-    private static func lock(_ descriptor: Int32, _ kind: Int32) -> Bool {
-        var lock = flock()
-        lock.l_type = Int16(kind)
-        lock.l_whence = Int16(SEEK_SET)
-        return withUnsafeMutablePointer(to: &lock) { fcntl(descriptor, setOpenFileLock, UnsafeMutableRawPointer($0)) }
-            == 0
+        if descriptor >= 0 { linux_unlock(descriptor) }
     }
 
     private static func process(in descriptor: Int32) -> Int32? {
