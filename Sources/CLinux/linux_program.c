@@ -93,6 +93,10 @@ int linux_start_program(const char *path, int image, char *const *arguments, cha
     return pid;
 }
 
+int linux_open_process(int pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 int linux_program_pipe(int ends[2]) {
     return pipe2(ends, O_CLOEXEC);
 }

@@ -18,12 +18,12 @@ int linux_seal(int fd);
 int linux_seals(int fd);
 
 /* Takes an exclusive lock on the whole open file without waiting. Returns 0, or -1 with errno EAGAIN when another open
- * file description holds it. The lock ends with linux_unlock, or when all copies of the descriptor are closed, also when the
- * process is killed. */
+ * file description holds it. The lock ends with linux_unlock, or when all copies of the descriptor are closed, also when
+ * the process is killed. */
 int linux_try_lock(int fd);
 
-/* Gives the lock back before the descriptor is closed: closing alone would leave it to a child process that is just being
- * started and still has a copy. */
+/* Gives the lock back before the descriptor is closed: closing alone would leave it to a child process that is just
+ * being started and still has a copy. */
 void linux_unlock(int fd);
 
 /* Exchanges what is at two paths of one file system, at once. Returns 0, or -1 and errno; EINVAL where the file system
@@ -43,6 +43,9 @@ int linux_sync_file_system(int fd);
  * names the process; -1 and errno when it was not started, also because the program could not be executed. */
 int linux_start_program(const char *path, int image, char *const *arguments, char *const *environment, int output,
                         int errors, int *pidfd_out);
+
+/* A descriptor that names a process and becomes readable when it has ended; -1 and errno on failure. */
+int linux_open_process(int pid);
 
 /* A pipe that programs started from here do not inherit; -1 and errno on failure. */
 int linux_program_pipe(int ends[2]);

@@ -6,12 +6,14 @@ internal import NIOSSL
 internal import SwiftASN1
 internal import X509
 
-/// The certificate with which this host introduces itself to one plugin process (`AutoMTLS`).
+/// The certificate with which a host introduces itself to one plugin process, or a plugin to its host (`AutoMTLS`).
 ///
 /// Both sides make one for themselves and trust that of the other alone.
 package struct PluginIdentity: Sendable {
     /// The certificate for the variable `PLUGIN_CLIENT_CERT`.
     package let certificatePEM: String
+    /// The same for a handshake.
+    package let certificateDER: [UInt8]
     private let key: P521.Signing.PrivateKey
 
     /// Makes a key and a certificate that is valid for a year.
@@ -32,7 +34,9 @@ package struct PluginIdentity: Sendable {
                 try ExtendedKeyUsage([.clientAuth, .serverAuth])
                 SubjectAlternativeNames([.dnsName("localhost")])
             }, issuerPrivateKey: .init(key))
-        certificatePEM = try certificate.serializeAsPEM().pemString
+        let document = try certificate.serializeAsPEM()
+        certificatePEM = document.pemString
+        certificateDER = document.derBytes
     }
 
     /// The settings for a connection to the plugin whose handshake had this certificate.
@@ -41,17 +45,32 @@ package struct PluginIdentity: Sendable {
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = ["h2"]
         configuration.trustRoots = .certificates([try NIOSSLCertificate(bytes: plugin, format: .der)])
-        configuration.certificateChain = [
-            .certificate(try NIOSSLCertificate(bytes: Array(certificatePEM.utf8), format: .pem))
-        ]
-        configuration.privateKey = .privateKey(
-            try NIOSSLPrivateKey(bytes: Array(key.pemRepresentation.utf8), format: .pem))
-        // go-plugin's keys are on P-521, which BoringSSL offers to verify only when asked.
-        configuration.verifySignatureAlgorithms = [
-            .ecdsaSecp521R1Sha512, .ecdsaSecp384R1Sha384, .ecdsaSecp256R1Sha256,
-        ]
-        configuration.signingSignatureAlgorithms = [.ecdsaSecp521R1Sha512]
+        configuration.certificateChain = [try ownCertificate]
+        configuration.privateKey = try ownKey
+        configuration.allowGoKeys()
         return PluginTLS(context: try NIOSSLContext(configuration: configuration))
+    }
+
+    /// The settings for a server that answers the host of `PLUGIN_CLIENT_CERT` alone.
+    ///
+    /// - Throws: NIOSSL's error for a text that holds no certificate.
+    package func serverTLS(trusting hostPEM: String) throws -> ServerTLS {
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: [try ownCertificate], privateKey: try ownKey)
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["h2"]
+        configuration.certificateVerification = .noHostnameVerification
+        configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(hostPEM.utf8)))
+        configuration.allowGoKeys()
+        return ServerTLS(context: try NIOSSLContext(configuration: configuration))
+    }
+
+    private var ownCertificate: NIOSSLCertificateSource {
+        get throws { .certificate(try NIOSSLCertificate(bytes: certificateDER, format: .der)) }
+    }
+
+    private var ownKey: NIOSSLPrivateKeySource {
+        get throws { .privateKey(try NIOSSLPrivateKey(bytes: Array(key.pemRepresentation.utf8), format: .pem)) }
     }
 }
 
@@ -61,5 +80,20 @@ package struct PluginTLS: Sendable {
 
     func handler() throws -> NIOSSLClientHandler {
         try NIOSSLClientHandler(context: context, serverHostname: "localhost")
+    }
+}
+
+/// TLS of a plugin that serves.
+package struct ServerTLS: Sendable {
+    let context: NIOSSLContext
+
+    func handler() -> NIOSSLServerHandler { NIOSSLServerHandler(context: context) }
+}
+
+extension TLSConfiguration {
+    /// go-plugin's keys are on P-521, which BoringSSL offers to verify only when asked.
+    fileprivate mutating func allowGoKeys() {
+        verifySignatureAlgorithms = [.ecdsaSecp521R1Sha512, .ecdsaSecp384R1Sha384, .ecdsaSecp256R1Sha256]
+        signingSignatureAlgorithms = [.ecdsaSecp521R1Sha512]
     }
 }

@@ -14,14 +14,7 @@ package final class GRPCConnection: Sendable {
         case close
     }
 
-    private struct Inbox {
-        var commands: [Command] = []
-        var isScheduled = false
-    }
-
-    private let inbox = Mutex(Inbox())
-    private let eventLoop: any EventLoop
-    private let handler: NIOLoopBound<GRPCConnectionHandler>
+    private let inbox: CommandInbox<Command>
     /// Ends when the connection has.
     private let closed: EventLoopFuture<Void>
     private let ended: EndFlag
@@ -31,9 +24,8 @@ package final class GRPCConnection: Sendable {
         ended: EndFlag
     ) {
         self.ended = ended
-        self.eventLoop = eventLoop
-        self.handler = handler
         self.closed = closed
+        inbox = CommandInbox(on: eventLoop) { handler.value.perform($0) }
     }
 
     /// Connects and sends the preface; the plugin's settings are not waited for.
@@ -115,33 +107,11 @@ package final class GRPCConnection: Sendable {
     /// Calls `body` when the connection has ended.
     package func whenClosed(_ body: @escaping @Sendable () -> Void) { closed.whenComplete { _ in body() } }
 
-    /// Hands a command to the event loop; many at once wake it once.
-    func submit(_ command: Command) {
-        let schedules = inbox.withLock { inbox in
-            inbox.commands.append(command)
-            defer { inbox.isScheduled = true }
-            return !inbox.isScheduled
-        }
-        if schedules { eventLoop.execute { [self] in drain() } }
-    }
-
-    private func drain() {
-        let commands = inbox.withLock { inbox in
-            inbox.isScheduled = false
-            return exchange(&inbox.commands, with: [])
-        }
-        handler.value.perform(commands)
-    }
+    /// Hands a command to the event loop.
+    func submit(_ command: Command) { inbox.submit(command) }
 }
 
 /// Set by the event loop, read by anybody.
 final class EndFlag: Sendable {
     let isSet = Atomic<Bool>(false)
-}
-
-/// Puts a new value in a place and returns the old one.
-private func exchange<T>(_ place: inout T, with value: T) -> T {
-    let old = place
-    place = value
-    return old
 }

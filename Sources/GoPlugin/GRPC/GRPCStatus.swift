@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import FoundationEssentials
 internal import NIOHPACK
 internal import SwiftProtobuf
 
@@ -50,6 +51,49 @@ package struct GRPCStatus: Error, Sendable, Equatable, CustomStringConvertible {
             status.errorSource = errorSource(inDetails: details)
         }
         return status
+    }
+
+    /// The trailers that tell a status; nil: the call ended well.
+    static func trailers(of status: GRPCStatus?) -> [(name: String, value: String)] {
+        guard let status else { return [("grpc-status", "0")] }
+        // Headers have a limit, and a text that long says no more than its beginning.
+        let message = String(status.message.prefix(4_096))
+        var fields = [
+            (name: "grpc-status", value: "\(status.code.rawValue)"),
+            (name: "grpc-message", value: percentEncoded(message)),
+        ]
+        if let source = status.errorSource, let details = details(of: status, message, source: source) {
+            fields.append(("grpc-status-details-bin", Base64.encode(details)))
+        }
+        return fields
+    }
+
+    private static func details(of status: GRPCStatus, _ message: String, source: String) -> [UInt8]? {
+        var info = Google_Rpc_ErrorInfo()
+        info.metadata = ["errorSource": source]
+        var detail = Google_Rpc_Detail()
+        detail.typeURL = "type.googleapis.com/google.rpc.ErrorInfo"
+        guard let value: Data = try? info.serializedBytes() else { return nil }
+        detail.value = value
+        var whole = Google_Rpc_Status()
+        whole.code = Int32(status.code.rawValue)
+        whole.message = message
+        whole.details = [detail]
+        return try? whole.serializedBytes()
+    }
+
+    /// Escapes what a header cannot hold, as gRPC wants it.
+    static func percentEncoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var encoded: [UInt8] = []
+        for byte in text.utf8 {
+            if (0x20...0x7E).contains(byte), byte != UInt8(ascii: "%") {
+                encoded.append(byte)
+            } else {
+                encoded += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+            }
+        }
+        return String(decoding: encoded, as: UTF8.self)
     }
 
     /// A stream that the plugin reset.

@@ -29,9 +29,15 @@ package struct MessageFraming: Sendable {
     /// Whether the reader asked for a pause; nothing is fed meanwhile.
     package var isHeld = false
     private let limit: Int
+    private let sender: String
 
-    /// - Parameter limit: longer messages end the call.
-    package init(limit: Int) { self.limit = limit }
+    /// - Parameters:
+    ///   - limit: longer messages end the call.
+    ///   - sender: who sends them, for the words of a failure.
+    package init(limit: Int, from sender: String = "the plugin") {
+        self.limit = limit
+        self.sender = sender
+    }
 
     /// Whether a message has begun and not ended.
     package var isInMessage: Bool { missing != nil || !head.isEmpty }
@@ -75,12 +81,12 @@ package struct MessageFraming: Sendable {
     private func messageLength() throws(GRPCStatus) -> Int {
         guard head[0] == 0 else {
             let what = head[0] == 1 ? "compressed" : "marked with \(head[0])"
-            throw .local(.internal, "the plugin sent a message that is \(what), which nobody asked for")
+            throw .local(.internal, "\(sender) sent a message that is \(what), which nobody asked for")
         }
         let length = head[1...].reduce(0) { $0 << 8 | Int($1) }
         guard length <= limit else {
             throw .local(
-                .resourceExhausted, "the plugin sent a message of \(length) bytes; the limit is \(limit) bytes")
+                .resourceExhausted, "\(sender) sent a message of \(length) bytes; the limit is \(limit) bytes")
         }
         return length
     }

@@ -62,6 +62,17 @@ package struct HandshakeLine: Sendable, Equatable {
         isMultiplexed = parts.count > 6 && parts[6] == "true"
     }
 
+    /// The line as a plugin prints it, without its newline.
+    ///
+    /// - Parameter tellsMultiplexing: whether the host asked about it.
+    package func text(tellsMultiplexing: Bool = false) -> String {
+        let network = if case .unix = address { "unix" } else { "tcp" }
+        let certificate = certificate.map { Base64.encode($0) } ?? ""
+        var parts = ["\(Self.coreVersion)", "\(Self.appVersion)", network, "\(address)", "grpc", certificate]
+        if tellsMultiplexing { parts.append("\(isMultiplexed)") }
+        return parts.joined(separator: "|")
+    }
+
     private static func address(network: Substring, address: String) throws(HandshakeError) -> Address {
         switch network {
         case "unix":
