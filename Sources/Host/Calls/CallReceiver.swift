@@ -94,14 +94,18 @@ public struct CallFacts: Sendable {
     public var traceParent: String
     /// BCP 47 tag, or empty.
     public var locale: String
+    /// How long whoever asks waits for the answer; nil: as long as the platform's limits allow.
+    public var timeLimit: Duration?
 
     /// Makes facts of a call by the server itself unless a principal is given.
     public init(
-        principal: Principal? = nil, headers: [String: String] = [:], traceParent: String = "", locale: String = ""
+        principal: Principal? = nil, headers: [String: String] = [:], traceParent: String = "", locale: String = "",
+        timeLimit: Duration? = nil
     ) {
         self.principal = principal
         self.headers = headers
         self.traceParent = traceParent
         self.locale = locale
+        self.timeLimit = timeLimit
     }
 }

@@ -16,6 +16,11 @@ struct Bootstrap {
         return ([primary] + children).map(withBackend)
     }
 
+    /// The candidate of a plugin without nested ones.
+    func candidate(of plugin: DiscoveredPlugin) -> PluginCandidate {
+        withBackend(primaryCandidate(of: PluginBundle(primary: plugin)))
+    }
+
     private func primaryCandidate(of bundle: PluginBundle) -> PluginCandidate {
         let plugin = bundle.primary
         let assets: PluginAssets =

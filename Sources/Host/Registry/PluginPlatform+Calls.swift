@@ -110,6 +110,8 @@ extension PluginPlatform {
         if isStream {
             limits.time = nil
             limits.bytes = .max
+        } else if let asked = facts.timeLimit {
+            limits.time = limits.time.map { min($0, asked) } ?? asked
         }
         let ticket = calls.begin(
             CallStart(

@@ -217,7 +217,7 @@ public final class PluginPlatform: Service {
     /// Initialization and registration: opens the library, then lets it take the place of the generation before.
     ///
     /// - Parameter isDisabled: whether it is switched off; nil: as before.
-    private func initialize(
+    func initialize(
         _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, isDisabled: Bool? = nil
     ) async throws {
         let old = registry[plugin.id]

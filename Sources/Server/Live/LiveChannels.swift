@@ -152,20 +152,3 @@ final class LiveChannels: Service {
         }
     }
 }
-
-/// Writes the frames of a channel as JSON: the schema with the first, then rows only until it changes.
-struct LiveFrameEncoder {
-    private var schema: [UInt8]?
-
-    /// - Returns: The message, and the schema alone when it is new.
-    mutating func encode(_ frame: DataFrame) -> (message: [UInt8], schema: [UInt8]?) {
-        var writer = ByteWriter()
-        frame.writeJSON(into: &writer, include: .schemaOnly)
-        let current = writer.finish()
-        let isNew = current != schema
-        schema = current
-        var message = ByteWriter()
-        frame.writeJSON(into: &message, include: isNew ? .all : .dataOnly)
-        return (message.finish(), isNew ? current : nil)
-    }
-}

@@ -52,9 +52,29 @@ extension PluginError {
     /// The failure of one query as a plugin tells it; nil when there is none.
     fileprivate init?(answer text: String, status: Int, source: String) {
         guard !text.isEmpty else { return nil }
+        let isStatus = (100...599).contains(status)
         self.init(
-            .internal, text, source: source == "downstream" ? .downstream : .plugin,
-            httpStatus: (100...599).contains(status) ? status : 500)
+            isStatus ? Code(answered: status) : .internal, text,
+            source: source == "downstream" ? .downstream : .plugin, httpStatus: isStatus ? status : 500)
+    }
+}
+
+extension PluginError.Code {
+    /// The code that a plugin of this server would have answered with.
+    fileprivate init(answered status: Int) {
+        self =
+            switch status {
+            case 400: .invalid
+            case 401: .unauthenticated
+            case 403: .forbidden
+            case 404: .notFound
+            case 413: .limit
+            case 499: .cancelled
+            case 501: .unsupported
+            case 502: .downstream
+            case 504: .timeout
+            default: .internal
+            }
     }
 }
 

@@ -35,8 +35,8 @@ public struct RunnerSettings: Sendable {
         return candidates.first { access($0, X_OK) == 0 }
     }
 
-    /// Where the program may lie; for messages, too.
-    static var folders: [String] {
+    /// Where the programs that this server starts may lie; for messages, too.
+    package static var folders: [String] {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
         var folders: [String] = []
         let count = readlink("/proc/self/exe", &buffer, Int(PATH_MAX))
