@@ -43,6 +43,7 @@ let package = Package(
     products: [
         .executable(name: "grafana", targets: ["grafana"]),
         .executable(name: "grafana-cli", targets: ["grafana-cli"]),
+        .executable(name: "grafana-plugin-go", targets: ["grafana-plugin-go"]),
         .executable(name: "grafana-plugin-runner", targets: ["grafana-plugin-runner"]),
         .executable(name: "grafana-sign", targets: ["grafana-sign"]),
         .library(name: "PluginABI", targets: ["PluginABI"]),
@@ -102,6 +103,15 @@ let package = Package(
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ] + nio),
+        // Plugins of ours as backends of Grafana.
+        target(
+            "PluginServing",
+            [
+                "PluginABI", "PluginHost", "GoPlugin", "CLinux", logging, arguments,
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ]),
         target("Expressions", ["PluginABI", "CArrowTable", "CSQLite"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
         target(
@@ -135,6 +145,12 @@ let package = Package(
         // The programs: each parses its arguments and calls Commands.
         .executableTarget(name: "grafana", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
         .executableTarget(name: "grafana-cli", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
+        // It goes to machines of others: it brings along what they may not have.
+        .target(name: "CNoOpenPGP"),
+        .executableTarget(
+            name: "grafana-plugin-go", dependencies: ["PluginServing", "CNoOpenPGP", arguments],
+            swiftSettings: swiftSettings,
+            linkerSettings: [.unsafeFlags(["-ld-path=\(Context.packageDirectory)/packaging/link-portable.sh"])]),
         .executableTarget(name: "grafana-sign", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
 
         // One plugin in a process of its own: C alone, so that it starts in a millisecond.
@@ -156,6 +172,13 @@ let package = Package(
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ] + nio),
+        tests(
+            "PluginServingTests",
+            [
+                "PluginServing", "PluginHost", "GoPlugin", "PluginABI", "TestSupport", logging,
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         tests("SettingsTests", ["Settings"]),
         tests("CatalogTests", ["Catalog", "Signing", "Storage", "PluginABI", "TestSupport", logging]),
         tests("SigningTests", ["Signing", "TestSupport"]),

@@ -24,6 +24,7 @@ struct ImportTests {
         Target(
             folder: "Sources/Host",
             allowed: ["CPluginABI", "PluginABI", "GoPlugin", "CJansson", "CLinux", "CRunnerProtocol", "Signing"]),
+        Target(folder: "Sources/PluginServing", allowed: ["PluginABI", "PluginHost", "GoPlugin", "CLinux"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI", "CArrowTable", "CSQLite"]),
         Target(folder: "Sources/Catalog", allowed: ["PluginABI", "Signing", "Storage", "CZip", "CLinux"]),
@@ -38,13 +39,15 @@ struct ImportTests {
             ]),
         Target(folder: "Sources/grafana", allowed: ["Commands"]),
         Target(folder: "Sources/grafana-cli", allowed: ["Commands"]),
+        Target(folder: "Sources/grafana-plugin-go", allowed: ["PluginServing"]),
         Target(folder: "Sources/grafana-sign", allowed: ["Commands"]),
     ]
 
     /// Every module that this repository defines.
     static let ours: Set<String> = [
         "CPluginABI", "CJansson", "CMariaDB", "CPostgreSQL", "CRNP", "CSQLite", "CZip", "CZlib", "CLinux",
-        "CArrowTable", "PluginABI", "GoPlugin", "Settings", "Signing", "BuiltinDatasources", "PluginHost", "Storage",
+        "CArrowTable", "PluginABI", "GoPlugin", "Settings", "Signing", "BuiltinDatasources", "PluginHost",
+        "PluginServing", "Storage",
         "Expressions", "Catalog", "Server", "Commands",
     ]
 

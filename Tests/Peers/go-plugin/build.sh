@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds the peers from Debian's packages alone: build.sh FOLDER puts go-plugin-peer and go-plugin-host there.
+# Builds the peers from Debian's packages alone: build.sh FOLDER puts go-plugin-peer, go-plugin-host and go-plugin-driver there.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
@@ -15,3 +15,4 @@ export GO111MODULE=off GOPATH="$out/gopath:/usr/share/gocode" GOCACHE="${GOCACHE
 cd "$here"
 go build -o "$out/go-plugin-peer" ./plugin
 go build -o "$out/go-plugin-host" ./host
+go build -o "$out/go-plugin-driver" ./driver
