@@ -9,7 +9,7 @@ RELEASE := $(BUILD)/release
 EXAMPLES := $(BUILD)/examples
 GOARCH := $(subst x86_64,amd64,$(subst aarch64,arm64,$(shell uname -m)))
 # Programs of which a later version of this file may install more: each is installed when it was built.
-PROGRAMS := grafana grafana-cli grafana-sign
+PROGRAMS := grafana grafana-cli grafana-plugin grafana-sign
 # Narrows the tests: make test FILTER=FrameTests
 FILTER ?=
 TEST_OPTIONS := --disable-xctest $(if $(FILTER),--filter $(FILTER))

@@ -43,6 +43,7 @@ let package = Package(
     products: [
         .executable(name: "grafana", targets: ["grafana"]),
         .executable(name: "grafana-cli", targets: ["grafana-cli"]),
+        .executable(name: "grafana-plugin", targets: ["grafana-plugin"]),
         .executable(name: "grafana-plugin-go", targets: ["grafana-plugin-go"]),
         .executable(name: "grafana-plugin-runner", targets: ["grafana-plugin-runner"]),
         .executable(name: "grafana-sign", targets: ["grafana-sign"]),
@@ -145,6 +146,7 @@ let package = Package(
         // The programs: each parses its arguments and calls Commands.
         .executableTarget(name: "grafana", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
         .executableTarget(name: "grafana-cli", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
+        .executableTarget(name: "grafana-plugin", dependencies: ["Commands", arguments], swiftSettings: swiftSettings),
         // It goes to machines of others: it brings along what they may not have.
         .target(name: "CNoOpenPGP"),
         .executableTarget(

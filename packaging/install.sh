@@ -28,9 +28,11 @@ for program in "$@"; do
     rm -r "$made"
 done
 
-# The program that the server starts for plugins that run in processes of their own; nobody else does.
-runner=grafana-plugin-runner
-install -D -m 755 -s "$release/$runner" "$root/libexec/grafana/$runner"
+# What programs start: the server, for plugins that run in processes of their own; and Grafana, from the packages that
+# grafana-plugin makes.
+for program in grafana-plugin-runner grafana-plugin-go; do
+    install -D -m 755 -s "$release/$program" "$root/libexec/grafana/$program"
+done
 
 # What the server reads below its home path: grafana server --homepath PREFIX/share/grafana
 for folder in conf public; do

@@ -39,6 +39,7 @@ struct ImportTests {
             ]),
         Target(folder: "Sources/grafana", allowed: ["Commands"]),
         Target(folder: "Sources/grafana-cli", allowed: ["Commands"]),
+        Target(folder: "Sources/grafana-plugin", allowed: ["Commands"]),
         Target(folder: "Sources/grafana-plugin-go", allowed: ["PluginServing"]),
         Target(folder: "Sources/grafana-sign", allowed: ["Commands"]),
     ]

@@ -28,6 +28,13 @@ enum Program {
     static func run(
         _ arguments: [String], of name: String = "grafana-cli", input: String = "", environment: [String: String] = [:]
     ) throws -> Outcome {
+        try run(arguments, of: try url(name), input: input, environment: environment)
+    }
+
+    /// The same for a program at any place.
+    static func run(
+        _ arguments: [String], of program: URL, input: String = "", environment: [String: String] = [:]
+    ) throws -> Outcome {
         let folder = FileManager.default.temporaryDirectory.appending(path: "grafana-cli-run-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -36,7 +43,7 @@ enum Program {
         for file in files[1...] { try Data().write(to: file) }
 
         let process = Process()
-        process.executableURL = try url(name)
+        process.executableURL = program
         process.arguments = arguments
         process.currentDirectoryURL = folder
         process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { own, _ in own }
