@@ -18,8 +18,8 @@ int linux_seal(int fd);
 int linux_seals(int fd);
 
 /* Takes an exclusive lock on the whole open file without waiting. Returns 0, or -1 with errno EAGAIN when another open
- * file description holds it. The lock ends with linux_unlock, or when all copies of the descriptor are closed, also when
- * the process is killed. */
+ * file description holds it. The lock ends with linux_unlock, or when all copies of the descriptor are closed, also
+ * when the process is killed. */
 int linux_try_lock(int fd);
 
 /* Gives the lock back before the descriptor is closed: closing alone would leave it to a child process that is just
