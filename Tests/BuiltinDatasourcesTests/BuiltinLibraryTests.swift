@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import PluginABI
 import PluginHost
+import TestSupport
 import Testing
 
 @testable import BuiltinDatasources
@@ -88,5 +89,38 @@ struct BuiltinLibraryTests {
         }
         await linked.shutDown()
         await library.shutDown()
+    }
+
+    /// Rows in batches, certificates that are texts, threads and cancellation, outside of the server's own program.
+    @Test(arguments: levels)
+    func aLibraryStreamsFromARealServer(level: IsolationLevel) async throws {
+        let server = try await RealDatabase.postgreSQL()
+        let settings = DataSourceInstanceSettings(
+            uid: "u", name: "N", pluginID: "grafana-postgresql-datasource", url: "localhost:\(server.port)",
+            user: RealDatabase.user,
+            jsonData: ["database": "postgres", "sslmode": "verify-full", "tlsConfigurationMethod": "file-content"])
+        let secrets = [
+            "password": RealDatabase.password, "tlsCACert": try TestCertificates.text(server.certificates.root),
+        ]
+        let platform = await platform(level)
+        let source = SQLSource(
+            platform: platform,
+            source: DataSourceConfiguration(settings: settings, secrets: secrets, version: 1))
+        func table(_ sql: String) -> JSONObject { ["rawSql": .string(sql), "format": "table"] }
+
+        let rows = try await source.query(table("select g as id from generate_series(1, 50000) g"))
+        let mark = "mark_\(UInt32.random(in: 0 ... .max))"
+        let running = table(
+            "select 1 as x from pg_stat_activity where state = 'active' and query like '%\(mark)%' "
+                + "and pid <> pg_backend_pid()")
+        let task = Task { try await source.query(table("select pg_sleep(600) as \(mark)")) }
+        while try await source.query(running).frame.rowCount == 0 { await Task.yield() }
+        task.cancel()
+        _ = try? await task.value
+        while try await source.query(running).frame.rowCount > 0 { await Task.yield() }
+
+        #expect(rows.error == nil, "run make builtin-plugins")
+        #expect(rows.frame.rowCount == 50_000 && rows.batchCount > 1)
+        await platform.shutDown()
     }
 }

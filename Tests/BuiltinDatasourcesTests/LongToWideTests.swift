@@ -48,7 +48,7 @@ struct LongToWideTests {
         let expected = try Self.frame(entry["wide"])
 
         try long.add(Self.rows(input))
-        let wide = long.finish(namesSeries: false)
+        let wide = try long.finish(namesSeries: false)
 
         #expect(wide.fields == expected.fields)
     }
@@ -63,8 +63,26 @@ struct LongToWideTests {
             var parts = LongToWide(try Self.rows(input))
             try parts.add(Self.rows(input, 0..<split))
             try parts.add(Self.rows(input, split..<input.rowCount))
-            #expect(parts.finish(namesSeries: false) == whole.finish(namesSeries: false))
+            let (joined, expected) = (try parts.finish(namesSeries: false), try whole.finish(namesSeries: false))
+            #expect(joined == expected)
         }
+    }
+
+    /// A row each makes a series and a time: what they do not have in common is nulls, which take memory too.
+    @Test func valuesThatAreMissingCount() throws {
+        let count = 1000
+        let columns = [
+            Column((0..<count).map { Timestamp(nanoseconds: Int64($0)) }), Column((0..<count).map { "\($0)" }),
+            Column((0..<count).map { Double($0) }),
+        ]
+        var rows = SQLRows(
+            names: ["time", "id", "v"], batch: SQLBatch(columns: columns, rowCount: count, isLast: true))
+        try rows.convertTimes(Self.query)
+        var long = LongToWide(rows)
+
+        try long.add(rows)
+
+        #expect(long.byteCount > 9 * count * count)
     }
 
     @Test func labelsThatAreNoneReachALimit() throws {
@@ -81,6 +99,48 @@ struct LongToWideTests {
         let error = #expect(throws: PluginError.self) { try long.add(rows) }
 
         #expect(error?.code == .limit)
+    }
+}
+
+/// Filling makes no more than there is room for.
+struct ResamplingTests {
+    private static func frame(fields: Int) -> DataFrame {
+        let times = Column([Timestamp(nanoseconds: 0), Timestamp(nanoseconds: 5_000_000_000)])
+        return DataFrame(
+            fields: [Field("Time", column: times)]
+                + (0..<fields).map { Field("v\($0)", column: Column([1.0, 2.0] as [Double?])) })
+    }
+
+    private static func apply(
+        fields: Int = 1, interval: Interval = .seconds(1), seconds: Int64 = 10, maximumCells: Int = 1000
+    ) throws -> Resampling.Outcome {
+        try Resampling(
+            fill: SQLFill(argument: "NULL", interval: interval), from: Timestamp(nanoseconds: 0),
+            to: Timestamp(nanoseconds: seconds * 1_000_000_000), limit: 100, maximumCells: maximumCells
+        ).apply(to: frame(fields: fields))
+    }
+
+    @Test func cellsAreCountedAndNotPointsAlone() throws {
+        guard case .resampled(let few) = try Self.apply(fields: 10) else { Issue.record("was not filled"); return }
+        #expect(few.rowCount == 11)
+        guard case .tooManyPoints = try Self.apply(fields: 100) else { Issue.record("was filled"); return }
+        guard case .tooManyPoints = try Self.apply(seconds: 100) else { Issue.record("was filled"); return }
+    }
+
+    @Test func aStepBelowASecondIsAnError() {
+        let error = #expect(throws: PluginError.self) { try Self.apply(interval: Interval(milliseconds: 500)) }
+
+        #expect(error?.source == .plugin)
+    }
+
+    @Test func whatNobodyWaitsForIsNotFilled() async {
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try Self.apply()
+        }
+        task.cancel()
+
+        await #expect(throws: CancellationError.self) { try await task.value }
     }
 }
 

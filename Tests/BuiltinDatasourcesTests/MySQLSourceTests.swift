@@ -48,6 +48,8 @@ struct MySQLSourceTests {
             ("bigint unsigned", "18446744073709551615", "uint64", "18446744073709552000"),
             ("year", "2026", "int64", "2026"), ("float", "1.5", "float64", "1.5"), ("double", "0.1", "float64", "0.1"),
             ("decimal(20,4)", "123.4500", "float64", "123.45"),
+            ("decimal(18)", "-999999999999999999", "int64", "-999999999999999999"),
+            ("decimal(18) unsigned", "999999999999999999", "int64", "999999999999999999"),
             ("datetime(6)", "'2026-01-01 00:00:00.000001'", "time.Time", "1767225600000"),
             ("timestamp", "'2026-01-01 00:00:00'", "time.Time", "1767225600000"),
             ("date", "'2026-01-01'", "time.Time", "1767225600000"), ("time", "'-12:34:56'", "string", "\"-12:34:56\""),
@@ -72,6 +74,51 @@ struct MySQLSourceTests {
                 #expect(answer.type("c\(index)") == column.field, "\(column.type)")
                 #expect(answer.column("c\(index)") == "[\(column.json),null]", "\(column.type)")
             }
+        }
+    }
+
+    @Test func wholeNumbersThatLoseDigitsAreTold() async throws {
+        try await withSource { (source, _) async throws in
+            let answer = try await source.query(table("select cast(9007199254740993 as decimal(30)) as x"))
+
+            #expect(
+                answer.notices == [
+                    "1 values of column \"x\" are rounded, as a number has 53 bits; cast the column to text to see every digit"
+                ])
+        }
+    }
+
+    @Test func aSessionIsAsNewForTheNextUser() async throws {
+        try await withSource(["maxOpenConns": 1, "readOnly": false, "timezone": "+02:00"]) { (source, _) async throws in
+            let id = try await source.query(table("select connection_id() as id")).column("id")
+            for statement in [
+                "select get_lock('left', 0)", "set @left = 1", "set time_zone = '+05:00'", "set autocommit = 0",
+                "create temporary table left_over (x int)", "set names latin1", "start transaction",
+            ] {
+                #expect(try await source.query(table(statement)).error == nil, "\(statement)")
+            }
+
+            let left = try await source.query(
+                table(
+                    "select connection_id() as id, is_free_lock('left') as free, @left as v, @@time_zone as z, "
+                        + "@@autocommit as a, @@collation_connection as c, @@character_set_results as r"))
+
+            #expect(left.column("id") == id, "the connection is the same")
+            #expect(left.column("free") == "[1]" && left.column("v") == "[null]" && left.column("a") == "[1]")
+            #expect(left.column("z") == #"["+02:00"]"#)
+            #expect(left.column("c") == #"["utf8mb4_unicode_ci"]"# && left.column("r") == #"["utf8mb4"]"#)
+            #expect(try await source.query(table("select * from left_over")).error != nil)
+        }
+    }
+
+    @Test func aRowThatIsTooLargeIsAnError() async throws {
+        try await run(["set global max_allowed_packet = 1073741824"])
+        try await withSource { (source, _) async throws in
+            let answer = try await source.query(table("select repeat('x', 100000000)"))
+
+            // The library says no more than that.
+            #expect(answer.error?.hint == "A row of more than 64 MiB ends the connection, too.")
+            #expect(answer.frame.rowCount == 0)
         }
     }
 

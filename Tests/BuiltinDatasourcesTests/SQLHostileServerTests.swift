@@ -46,6 +46,22 @@ struct SQLHostileServerTests {
     }
 
     @Test(arguments: Kind.allCases)
+    func theOperatorReadsWhyInTheLog(kind: Kind) async throws {
+        let port = try LoopbackSocket.freePort()
+        let log = RecordedLog()
+        try await SQLSource.use(
+            kind.plugin, kind.id, jsonData: Self.settings, url: "127.0.0.1:\(port)", secrets: ["password": "s3cret"],
+            log: log
+        ) { (source) async throws in
+            let answer = try await source.query(Self.query)
+
+            #expect(answer.error?.message.hasSuffix("please inspect Grafana server log for details") == true)
+        }
+        #expect(log.text.contains("query failed") && log.text.contains("127.0.0.1"), "\(log.text)")
+        #expect(!log.text.contains("s3cret"))
+    }
+
+    @Test(arguments: Kind.allCases)
     func aSilentServerIsLeftWhenNobodyWaits(kind: Kind) async throws {
         let server = try RudeServer(answer: nil)
         try await SQLSource.use(kind.plugin, kind.id, jsonData: Self.settings, url: "127.0.0.1:\(server.port)") {

@@ -116,6 +116,48 @@ struct SQLMacroTests {
         #expect(fill?.interval == .seconds(300))
     }
 
+    @Test func mySQLNamesWhatAGroupNeeds() {
+        let error = #expect(throws: PluginError.self) {
+            try MySQLMacros(times: Self.times).expand("$__timeGroup(c)")
+        }
+
+        #expect(error?.message == "interpolation failed: macro __timeGroup needs time column and interval")
+    }
+
+    /// A text that takes its square of steps takes hours.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            String(repeating: "$a(", count: 300_000), String(repeating: "$__time(c)", count: 50_000),
+            String(repeating: "$a(", count: 300_000) + ")",
+            String(repeating: " ", count: 400_000)
+                + String(repeating: "$1", count: 200_000),
+            "$" + String(repeating: "a", count: 1_000_000), String(repeating: "$$", count: 400_000),
+            String(repeating: "user ", count: 200_000), String(repeating: "/*", count: 400_000),
+        ])
+    func theTimeDoesNotGrowWithTheSquare(sql: String) {
+        for macros in [PostgreSQLMacros(times: Self.times), MySQLMacros(times: Self.times)] as [any SQLMacros] {
+            guard let text = try? macros.expand(sql).text else { continue }
+            _ = SQLParameters.fit(text.parameterized { "$\($0)" }, .postgreSQL)
+        }
+        for rules in [SQLLexer.Rules.postgreSQL, .mySQL, .sqlite] { _ = SQLLexer(sql, rules).statements }
+        try? MySQLMacros.checkSecrets(in: sql)
+    }
+
+    @Test func placesMustBeThoseOfTheValues() throws {
+        let times = PostgreSQLMacros(times: Self.times)
+        func fits(_ sql: String) throws -> Bool {
+            SQLParameters.fit(try times.expand(sql).text.parameterized { "$\($0)" }, .postgreSQL)
+        }
+
+        #expect(try fits("select $__timeFrom()"))
+        #expect(try fits("select $__timeFrom() -- $1"))
+        #expect(try !fits("select '$__timeFrom()', $1"), "the value is in a text, and the place is the user's")
+        #expect(try !fits("select $__timeFrom(), $1"))
+        #expect(try !fits("select timestamp /* of */ $__timeFrom()"))
+        #expect(try !fits("select 1"))
+    }
+
     @Test func valuesBecomeParametersThatAreShared() throws {
         let macros = PostgreSQLMacros(times: Self.times)
 
@@ -123,6 +165,7 @@ struct SQLMacroTests {
 
         #expect(text.text == "a BETWEEN $1 AND $2 or b BETWEEN $1 AND $2")
         #expect(text.parameters == ["2020-01-02T03:04:05.123Z", "2020-01-02T04:04:05.123Z"])
+        #expect(text.places == [10, 17, 33, 40])
     }
 
     @Test(arguments: [

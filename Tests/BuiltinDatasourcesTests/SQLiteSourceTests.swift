@@ -2,6 +2,8 @@
 import CSQLite
 import Foundation
 import PluginABI
+import PluginHost
+import Synchronization
 import Testing
 
 @testable import BuiltinDatasources
@@ -238,13 +240,145 @@ struct SQLiteSourceTests {
 
     @Test func aStatementWithoutEndIsInterrupted() async throws {
         try await withDatabase("create table t (x)") { (source, _) async throws in
-            let sql: JSONValue = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
-            let task = Task { try await source.query(["queryText": sql]) }
+            let model: JSONValue = [
+                "queryText": "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n"
+            ]
+            let query = DataQuery(
+                refID: "A", json: JSONText(model.encoded()), model: model, from: Timestamp(nanoseconds: 0),
+                to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 1)
+            let (rows, deliver) = AsyncStream.makeStream(of: Void.self)
+            let task = Task {
+                for await event in try await source.platform.queryData([query], of: source.source, facts: CallFacts()) {
+                    if case .rows = event { deliver.yield() }
+                }
+            }
+            // It runs, and would for ever: a million rows are not waited for.
+            for await _ in rows { break }
 
             task.cancel()
 
-            // Returns at all: SQLite would count for ever.
             _ = try? await task.value
+        }
+    }
+
+    @Test(
+        .timeLimit(.minutes(2)),
+        arguments: [
+            "select max(i) from (with recursive n(i) as (select 1 union all select i + 1 from n) select i from n)"
+        ])
+    func aStepWithoutEndIsInterrupted(sql: String) async throws {
+        let settings = try SQLiteSettings(jsonData: ["path": .string(Self.emptyFile)], secureOptions: nil)
+        defer { try? FileManager.default.removeItem(atPath: Self.emptyFile) }
+        try Data().write(to: URL(filePath: Self.emptyFile))
+        let begun = Mutex(false)
+        let pool = SQLPool(limits: .init(maxOpen: 1, maxIdle: 0, maxLifetime: 0)) {
+            try SQLiteSourceConnection.open(settings)
+        }
+        let query = SQLQuery(
+            refID: "A", text: SQLText(sql), format: .table, from: Timestamp(nanoseconds: 0),
+            to: Timestamp(nanoseconds: 0), timeColumns: [])
+        let task = Task {
+            try await pool.withSession { session in
+                try await session.run { connection in
+                    _ = try connection.begin(query)
+                    begun.withLock { $0 = true }
+                    return try connection.fetch(SQLBatchLimit()).rowCount
+                }
+            }
+        }
+        while !begun.withLock({ $0 }) { await Task.yield() }
+
+        task.cancel()
+
+        let error = await #expect(throws: PluginError.self) { _ = try await task.value }
+        #expect(error?.code == .cancelled)
+    }
+
+    private static let emptyFile = FileManager.default.temporaryDirectory
+        .appending(path: "empty-\(UUID().uuidString).sqlite").path
+
+    /// With nulls in one column, the text of the other one does not pile up.
+    @Test func rowsAreSentAlsoWhileAColumnHasNoType() async throws {
+        try await withDatabase("create table t (x)") { (source, _) async throws in
+            let answer = try await source.query([
+                "queryText": .string(
+                    "with recursive n(i) as (select 1 union all select i + 1 from n where i < 200) "
+                        + "select null as none, printf('%.*c', 100000, 'x') as text from n")
+            ])
+
+            #expect(answer.error == nil)
+            #expect(answer.frame.rowCount == 200)
+            #expect(answer.batchCount > 5)
+            #expect(answer.type("none") == "float64")
+        }
+    }
+
+    @Test(arguments: [
+        // A value, a row, and what a statement computes on its way.
+        "select zeroblob(9000000)",
+        "select \((0..<9).map { "printf('%.*c', 8000000, '\($0)')" }.joined(separator: ", "))",
+        "select length(max(\((0..<60).map { "printf('%.*c', 8000000, '\($0)')" }.joined(separator: ", "))))",
+    ])
+    func whatIsTooLargeIsAnError(sql: String) async throws {
+        try await withDatabase("create table t (x)") { (source, _) async throws in
+            let answer = try await source.query(["queryText": .string(sql)])
+
+            #expect(answer.error != nil)
+            #expect(try await source.query(["queryText": "select 1 as x"]).column("x") == "[1]")
+        }
+    }
+
+    /// SQLite's own functions take the product of both lengths here, hours that nothing interrupts.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("instr(printf('%.*c', 8000000, 'a'), printf('%.*c', 4000000, 'a') || 'b')", "0"),
+            ("length(replace(printf('%.*c', 8000000, 'a'), printf('%.*c', 4000000, 'a') || 'b', 'c'))", "8000000"),
+            ("length('x' like printf('%.*c', 2000, '%'))", "error"),
+            ("length(trim('x', printf('%.*c', 4000000, 'a')))", "error"), ("json_patch('{}', '{}')", "error"),
+        ])
+    func functionsDoNotTakeHours(expression: String, expected: String) async throws {
+        try await withDatabase("create table t (x)") { (source, _) async throws in
+            let answer = try await source.query(["queryText": .string("select \(expression) as x")])
+
+            #expect(answer.error == nil ? answer.column("x") == "[\(expected)]" : expected == "error")
+        }
+    }
+
+    @Test(arguments: [
+        "instr('hällo', 'l')", "instr('abc', '')", "instr('abc', 'z')", "instr(null, 'a')", "instr(12345, 34)",
+        "instr(x'C3A4', x'A4')", "instr('', 'a')", "replace('aXbX', 'X', 'yy')", "replace('abc', '', 'x')",
+        "replace('abc', null, 'x')", "replace('aaa', 'a', '')", "replace(101, 1, 'l')", "trim('xxhixx', 'x')",
+        "ltrim('xyhixy', 'yx')", "rtrim('hiää', 'ä')", "trim('ääxä', 'ä')", "trim('abc', '')", "trim('aaa', 'a')",
+        "typeof(replace(5, 6, 7))", "quote(trim('  a '))", "rtrim('x', null)", "hex(replace('äöä', 'ö', 'ß'))",
+    ])
+    func functionsAnswerAsThoseOfSQLite(expression: String) async throws {
+        var handle: OpaquePointer?
+        #expect(sqlite3_open(":memory:", &handle) == SQLITE_OK)
+        defer { sqlite3_close(handle) }
+        var statement: OpaquePointer?
+        sqlite3_prepare_v2(handle, "select quote(\(expression))", -1, &statement, nil)
+        #expect(sqlite3_step(statement) == SQLITE_ROW)
+        let expected = String(cString: sqlite3_column_text(statement, 0))
+        sqlite3_finalize(statement)
+
+        try await withDatabase("create table t (x)") { (source, _) async throws in
+            let answer = try await source.query(["queryText": .string("select quote(\(expression)) as x")])
+
+            #expect(answer.column("x") == "[\(JSONValue.string(expected).encoded())]")
+        }
+    }
+
+    @Test func gapsAreFilledUpToTheLimit() async throws {
+        try await withDatabase("create table t (ts, v); insert into t values (0, 1), (1000000, 2), (1000001, 3)") {
+            (source, _) async throws in
+            let answer = try await source.query(
+                ["queryText": "select $__unixEpochGroupSeconds(ts, 1, NULL) as time, v from t order by ts"],
+                maxRows: 100)
+
+            #expect(answer.error == nil)
+            #expect(answer.frame.rowCount == 100)
+            #expect(answer.notices == ["Results have been limited to 100 rows, because filling the gaps makes more"])
         }
     }
 }

@@ -16,22 +16,13 @@ struct MySQLDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler {
 
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws {
         guard let (sql, format) = try SQLModel.read(query) else { return }
-        try MySQLMacros.checkSecrets(in: sql)
-        let (text, fill) = try MySQLMacros(times: MacroTimes(query, now: host.now)).expand(sql)
-        let prepared = SQLQuery(
-            query, text: text, format: format, timeColumns: ["time", "time_sec"], fill: fill)
-        do {
+        try await SQLFailure.logging(query.refID, context) {
+            try MySQLMacros.checkSecrets(in: sql)
+            let (text, fill) = try MySQLMacros(times: MacroTimes(query, now: host.now)).expand(sql)
+            let prepared = SQLQuery(
+                query, text: text, format: format, timeColumns: ["time", "time_sec"], fill: fill)
             try await runner.run(prepared, context: context, into: response)
-        } catch let error as PluginError where error.message.hasSuffix(SQLFailure.hiddenText) {
-            // What the user does not read, the operator does.
-            context.log(.warn, "query failed", ["query.ref-id": query.refID, "reason": Self.reason(of: error)])
-            throw error
         }
-    }
-
-    private static func reason(of error: PluginError) -> String {
-        let details = error.details.flatMap { try? JSONValue(parsing: Array($0.text.utf8)) }
-        return details?["reason"]?.string ?? error.message
     }
 
     /// Asks for a sign of life; administrators read why there is none.
@@ -41,7 +32,7 @@ struct MySQLDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler {
             return HealthResult(.ok, "Database Connection OK")
         } catch let error as PluginError where error.code != .cancelled {
             let isAdmin = context.principal.map { $0.role == "Admin" } ?? true
-            return HealthResult(.error, isAdmin ? Self.reason(of: error) : error.message)
+            return HealthResult(.error, isAdmin ? SQLFailure.reason(of: error) : error.message)
         }
     }
 
@@ -66,7 +57,7 @@ struct MySQLDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler {
                 ORDER BY ordinal_position
                 """
             })
-        try await catalogue.respond(to: request, into: response)
+        try await SQLFailure.logging(request.path, context) { try await catalogue.respond(to: request, into: response) }
     }
 
     /// A text as a literal that means the same with every setting of the server.

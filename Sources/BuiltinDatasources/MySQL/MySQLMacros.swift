@@ -46,6 +46,10 @@ struct MySQLMacros: SQLMacros {
 
     func unknown(_ name: String) -> String { "unknown macro \(name)" }
 
+    func arguments(of macro: String) -> String {
+        "time column and interval" + (macro.hasPrefix("__timeGroup") ? "" : " and optional fill value")
+    }
+
     /// Words that would show who the server's user is.
     ///
     /// - Throws: ``PluginError`` when the statement has one.
@@ -56,7 +60,8 @@ struct MySQLMacros: SQLMacros {
         }
         guard calls || text.contains("show grants") || !text.ranges(ofWord: "current_user").isEmpty else { return }
         throw PluginError(
-            .forbidden, "interpolation failed: invalid query - \(SQLFailure.hiddenText)", source: .plugin)
+            .forbidden, "interpolation failed: invalid query - \(SQLFailure.hiddenText)", source: .plugin,
+            details: JSONText("{\"reason\":\"the statement asks who the server's user is\"}"))
     }
 }
 

@@ -5,21 +5,20 @@ import PluginABI
 import Synchronization
 
 /// Stops a PostgreSQL connection.
-///
-/// Safety: `PQcancel` may be called from any thread; the cancel object is freed in deinit, when nobody holds it.
-final class PostgreSQLInterrupter: SQLInterrupter, @unchecked Sendable {
-    private let request: OpaquePointer?
+final class PostgreSQLInterrupter: SQLInterrupter {
+    /// The address of the cancel object, which is only read and may be used from any thread; deinit frees it.
+    private let request: UInt
     let line: SQLLine
 
     init(_ handle: OpaquePointer) {
-        request = PQgetCancel(handle)
+        request = UInt(bitPattern: PQgetCancel(handle))
         line = SQLLine(PQsocket(handle))
     }
 
-    deinit { PQfreeCancel(request) }
+    deinit { PQfreeCancel(OpaquePointer(bitPattern: request)) }
 
     func cancel() {
-        guard let request else { return line.cut() }
+        guard let request = OpaquePointer(bitPattern: request) else { return line.cut() }
         var text = [CChar](repeating: 0, count: 256)
         if PQcancel(request, &text, Int32(text.count)) == 0 { line.cut() }
     }
@@ -28,16 +27,23 @@ final class PostgreSQLInterrupter: SQLInterrupter, @unchecked Sendable {
 }
 
 /// One connection to a PostgreSQL server; rows come one by one and are not collected by the library.
+///
+/// The library is never left to wait by itself: every wait has bounds of time or can be ended by cutting the line, and
+/// what comes without ending a row is counted.
 final class PostgreSQLConnection: SQLConnection {
     private let handle: OpaquePointer
     private let interrupter: PostgreSQLInterrupter
     private let isReadOnly: Bool
+    private var wait: SQLWait
     private var columns: [any SQLTextColumn] = []
     private var names: [String] = []
+    private var types: [Oid] = []
     /// A result that was read and not used yet.
     private var pending: OpaquePointer?
     /// Whether results of the statement may still come.
     private var isRunning = false
+    /// The connection cannot be used any more.
+    private var isBroken = false
 
     /// Connects.
     ///
@@ -56,15 +62,22 @@ final class PostgreSQLConnection: SQLConnection {
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         let connection = PostgreSQLConnection(handle, isReadOnly: settings.isReadOnly)
         do {
-            try connection.execute(
-                "SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; "
-                    + "SET extra_float_digits = 1")
+            try connection.execute(settingUp, withinMilliseconds: SQLWait.setUpMilliseconds)
         } catch {
             connection.close()
             throw error
         }
         return SQLOpened(connection: connection, interrupter: connection.interrupter)
     }
+
+    /// How values are printed.
+    private static let settingUp =
+        "SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; SET extra_float_digits = 1"
+
+    /// What `DISCARD ALL` does, which may not stand beside other statements; all of it in one round trip.
+    private static let cleaning =
+        "ROLLBACK; CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DEALLOCATE ALL; UNLISTEN *; "
+        + "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES; " + settingUp
 
     private static func connect(_ parameters: [(String, String)]) -> OpaquePointer? {
         let texts = parameters.map { (strdup($0.0), strdup($0.1)) }
@@ -85,15 +98,64 @@ final class PostgreSQLConnection: SQLConnection {
         self.handle = handle
         self.isReadOnly = isReadOnly
         interrupter = PostgreSQLInterrupter(handle)
+        wait = SQLWait(PQsocket(handle), interrupter.line)
     }
 
-    private func execute(_ sql: String) throws {
-        let result = PQexec(handle, sql)
-        defer { PQclear(result) }
-        switch PQresultStatus(result) {
-        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: return
-        default: throw PostgreSQLFailure.statement(result, handle)
+    // MARK: Results
+
+    /// The next result of what runs; nil at its end.
+    private func nextResult(atMost limit: Int = SQLWait.maximumRowBytes) throws -> OpaquePointer? {
+        // What TLS has read already is not seen on the socket: it is asked for before waiting.
+        let looks = PQsslInUse(handle) != 0 ? 3 : 0
+        var looked = 0
+        do {
+            while PQisBusy(handle) != 0 {
+                if looked < looks {
+                    looked += 1
+                } else {
+                    _ = try wait.wait(for: Int16(POLLIN))
+                    looked = 0
+                }
+                try wait.count(atMost: limit)
+                guard PQconsumeInput(handle) == 1 else { break }
+                try wait.count(atMost: limit, isAfterwards: true)
+            }
+        } catch {
+            isBroken = true
+            throw error
         }
+        return PQgetResult(handle)
+    }
+
+    /// Runs statements whose rows nobody wants.
+    private func execute(_ sql: String, withinMilliseconds milliseconds: Int? = nil) throws {
+        if let milliseconds { wait.expire(inMilliseconds: milliseconds) }
+        defer { wait.deadline = nil }
+        guard PQsendQuery(handle, sql) == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
+        var failure: PluginError?
+        // More results than statements are no end that anybody should wait for.
+        for _ in 0..<100 {
+            guard let result = try nextResult() else {
+                wait.hasProgressed()
+                if let failure { throw failure }
+                return
+            }
+            defer { PQclear(result) }
+            switch PQresultStatus(result) {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: continue
+            case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH: throw unexpected()
+            default: failure = failure ?? PostgreSQLFailure.statement(result, handle)
+            }
+        }
+        throw unexpected()
+    }
+
+    /// The server answers what no server answers.
+    private func unexpected() -> PluginError {
+        isBroken = true
+        interrupter.line.cut()
+        return PluginError(
+            .badData, "db query error: the server's answer is none to the statement that was sent", source: .downstream)
     }
 
     // MARK: Statements
@@ -108,21 +170,23 @@ final class PostgreSQLConnection: SQLConnection {
         guard PQsetSingleRowMode(handle) == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
         guard let result = try nextRows() else { return [] }
         pending = result
-        names = (0..<PQnfields(result)).map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
-        columns = (0..<PQnfields(result)).map { PostgreSQLType.column(oid: PQftype(result, $0)) }
+        let places = 0..<PQnfields(result)
+        names = places.map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
+        types = places.map { PQftype(result, $0) }
+        columns = places.map { PostgreSQLType.column(oid: PQftype(result, $0), modifier: PQfmod(result, $0)) }
         return names
     }
 
     /// Sends the values of macros as parameters where the statement has a place for them, else as text.
     private func send(_ text: SQLText) throws {
-        let (sql, parameters) = text.parameterized { "$\($0)" }
+        let prepared = text.parameterized { "$\($0)" }
         let sent: Int32
-        if !parameters.isEmpty, SQLParameters.fit(sql, text, .postgreSQL) {
-            let values = parameters.map { strdup($0) }
+        if SQLParameters.fit(prepared, .postgreSQL) {
+            let values = prepared.parameters.map { strdup($0) }
             defer { values.forEach { free($0) } }
             sent = PQsendQueryParams(
-                handle, sql, Int32(values.count), parameters.map(Self.type), values.map { UnsafePointer($0) }, nil, nil,
-                0)
+                handle, prepared.text, Int32(values.count), prepared.parameters.map(Self.type),
+                values.map { UnsafePointer($0) }, nil, nil, 0)
         } else if isReadOnly {
             // This form takes one statement only: the server itself refuses a second one.
             sent = PQsendQueryParams(handle, text.literal, 0, nil, nil, nil, nil, 0)
@@ -140,12 +204,14 @@ final class PostgreSQLConnection: SQLConnection {
 
     /// The next result with columns; nil at the end of all statements.
     private func nextRows() throws -> OpaquePointer? {
-        while let result = PQgetResult(handle) {
+        while let result = try nextResult() {
             switch PQresultStatus(result) {
             case PGRES_SINGLE_TUPLE, PGRES_TUPLES_OK: return result
             case PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: PQclear(result)
             case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
                 PQclear(result)
+                // The library would say so again and again.
+                isBroken = true
                 interrupter.line.cut()
                 throw PluginError(.unsupported, "db query error: COPY is not supported; use SELECT", source: .user)
             default:
@@ -160,7 +226,7 @@ final class PostgreSQLConnection: SQLConnection {
     func fetch(_ limit: SQLBatchLimit) throws -> SQLBatch {
         var rows = 0
         var bytes = 0
-        var isLast = !isRunning && pending == nil
+        var isLast = false
         while !isLast, rows < limit.rows, bytes < limit.bytes {
             guard let result = pending else {
                 isLast = true
@@ -171,22 +237,13 @@ final class PostgreSQLConnection: SQLConnection {
             if isRow {
                 bytes += take(result)
                 rows += 1
+                wait.hasProgressed()
             }
             PQclear(result)
-            if isRow {
-                pending = try nextRows()
-            } else {
-                isLast = true
-                try expectEnd()
-            }
+            pending = try nextRows()
+            if !isRow, let pending { try expectSameColumns(pending) }
         }
-        var lost: [String: Int] = [:]
-        let finished = columns.indices.map { index in
-            let count = columns[index].takeLost()
-            if count > 0 { lost[names[index]] = count }
-            return columns[index].finish()
-        }
-        return SQLBatch(columns: finished, rowCount: rows, lost: lost, isLast: isLast)
+        return SQLTextColumns.batch(columns, names, rowCount: rows, isLast: isLast)
     }
 
     private func take(_ result: OpaquePointer) -> Int {
@@ -206,34 +263,62 @@ final class PostgreSQLConnection: SQLConnection {
         return bytes
     }
 
-    private func expectEnd() throws {
-        guard let other = try nextRows() else { return }
-        PQclear(other)
-        throw PluginError(
-            .unsupported, "db query error: the query returns several results; use one SELECT", source: .user)
+    /// The rows of a further statement follow those of the first when they have the same columns.
+    private func expectSameColumns(_ result: OpaquePointer) throws {
+        let places = 0..<PQnfields(result)
+        guard places.map({ PQfname(result, $0).map { String(cString: $0) } ?? "" }) == names,
+            places.map({ PQftype(result, $0) }) == types
+        else {
+            throw PluginError(
+                .unsupported,
+                "db query error: the query returns several results with different columns; use one SELECT, or the same "
+                    + "columns in each", source: .user)
+        }
     }
+
+    // MARK: The end
 
     func reset() -> Bool {
         PQclear(pending)
         pending = nil
         columns = []
-        if isRunning {
-            interrupter.cancel()
-            while let result = PQgetResult(handle) { PQclear(result) }
-            isRunning = false
+        guard !isBroken, hasEnded() else { return false }
+        do {
+            try execute(Self.cleaning, withinMilliseconds: SQLWait.setUpMilliseconds)
+        } catch {
+            return false
         }
-        guard PQstatus(handle) == CONNECTION_OK else { return false }
-        if PQtransactionStatus(handle) != PQTRANS_IDLE { try? execute("ROLLBACK") }
+        while let notification = PQnotifies(handle) { PQfreemem(notification) }
         return PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
     }
 
-    var isAlive: Bool { PQstatus(handle) == CONNECTION_OK && SQLLine.isQuiet(PQsocket(handle)) }
+    /// Reads on when little is left of the answer; false when the statement goes on.
+    private func hasEnded() -> Bool {
+        guard isRunning else { return true }
+        wait.hasProgressed()
+        wait.expire(inMilliseconds: SQLWait.drainMilliseconds)
+        defer { wait.deadline = nil }
+        for _ in 0..<SQLWait.drainRows {
+            guard let result = try? nextResult(atMost: SQLWait.drainBytes) else {
+                isRunning = isBroken
+                return !isBroken
+            }
+            let isCopy = [PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH].contains(PQresultStatus(result))
+            PQclear(result)
+            if isCopy { return false }
+        }
+        return false
+    }
+
+    var isAlive: Bool { !isBroken && PQstatus(handle) == CONNECTION_OK && SQLLine.isQuiet(PQsocket(handle)) }
 
     func ping() throws { try execute("SELECT 1") }
 
     func close() {
-        interrupter.line.forget()
         PQclear(pending)
+        // What still runs or is not sent yet is not waited for.
+        if isRunning || isBroken { interrupter.line.cut() }
+        interrupter.line.forget()
         PQfinish(handle)
     }
 }

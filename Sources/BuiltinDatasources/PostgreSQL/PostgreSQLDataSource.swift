@@ -20,7 +20,9 @@ struct PostgreSQLDataSource: QueryHandler, CheckHealthHandler, CallResourceHandl
         let macros = PostgreSQLMacros(times: MacroTimes(query, now: host.now), hasTimescaleDB: settings.hasTimescaleDB)
         let (text, fill) = try macros.expand(sql)
         let prepared = SQLQuery(query, text: text, format: format, timeColumns: ["time"], fill: fill)
-        try await runner.run(prepared, context: context, into: response)
+        try await SQLFailure.logging(query.refID, context) {
+            try await runner.run(prepared, context: context, into: response)
+        }
     }
 
     /// Asks for a sign of life; administrators read why there is none.
@@ -65,6 +67,6 @@ struct PostgreSQLDataSource: QueryHandler, CheckHealthHandler, CallResourceHandl
                 ORDER BY attnum
                 """
             })
-        try await catalogue.respond(to: request, into: response)
+        try await SQLFailure.logging(request.path, context) { try await catalogue.respond(to: request, into: response) }
     }
 }

@@ -78,6 +78,9 @@ struct PostgreSQLSettings: Sendable, Equatable {
             ("connect_timeout", "10"), ("application_name", "grafana"), ("client_encoding", "UTF8"),
             // Nothing comes from the server's environment and home.
             ("passfile", "/nonexistent"), ("options", ""), ("gssencmode", "disable"),
+            // A server that is gone without a word is noticed, also by a request to cancel, which has no time-out.
+            ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
         ]
         // An empty path would mean the files in the home of the server's user.
         parameters.append(("sslrootcert", certificates.root.isEmpty ? "/nonexistent" : certificates.root))

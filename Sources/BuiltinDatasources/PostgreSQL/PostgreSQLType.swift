@@ -4,7 +4,9 @@ import PluginABI
 /// Which column holds which type of PostgreSQL, by the numbers of its catalogue `pg_type`.
 enum PostgreSQLType {
     /// The column for a type; types that have no other are shown as PostgreSQL prints them.
-    static func column(oid: UInt32) -> any SQLTextColumn {
+    ///
+    /// - Parameter modifier: The precision and scale of a `numeric`; -1: none.
+    static func column(oid: UInt32, modifier: Int32) -> any SQLTextColumn {
         if let element = arrayElements[oid] {
             return SQLJSONColumn { PostgreSQLArray.json(of: $0, element: element) }
         }
@@ -13,11 +15,20 @@ enum PostgreSQLType {
         case 21: SQLParsedColumn<Int16> { SQLNumber.integer($0) }
         case 23: SQLParsedColumn<Int32> { SQLNumber.integer($0) }
         case 20, 26, 28, 29: SQLParsedColumn<Int64> { SQLNumber.integer($0) }  // int8, oid, xid, cid
-        case 700, 701, 1700: SQLParsedColumn<Double> { SQLNumber.double($0) }  // float4, float8, numeric
+        case 700, 701: SQLParsedColumn<Double> { SQLNumber.double($0) }  // float4, float8
+        case 1700 where isWhole(modifier): SQLParsedColumn<Int64> { SQLNumber.integer($0) }  // numeric(9)
+        case 1700: SQLDecimalColumn()  // numeric
         case 1082, 1114, 1184: SQLParsedColumn<Timestamp> { DateTimeText.parse($0) }  // date, timestamp, timestamptz
         case 114, 3802: SQLJSONColumn()  // json, jsonb
         default: SQLStringColumn()
         }
+    }
+
+    /// Whether a `numeric` of this precision and scale is a whole number of 64 bits.
+    private static func isWhole(_ modifier: Int32) -> Bool {
+        guard modifier >= 4 else { return false }
+        let (precision, scale) = ((modifier - 4) >> 16 & 0xFFFF, (modifier - 4) & 0x7FF)
+        return scale == 0 && precision <= SQLNumber.wholeDigits
     }
 
     /// What the elements of an array become in JSON.
@@ -33,7 +44,8 @@ enum PostgreSQLType {
         1000: .bool, 1005: .number, 1007: .number, 1016: .number, 1021: .number, 1022: .number, 1231: .number,
         1028: .number, 199: .json, 3807: .json, 1001: .text, 1002: .text, 1003: .text, 1009: .text, 1014: .text,
         1015: .text, 2951: .text, 1115: .text, 1182: .text, 1183: .text, 1185: .text, 1187: .text, 1270: .text,
-        1041: .text, 651: .text, 1040: .text, 775: .text, 1561: .text, 1563: .text, 791: .text,
+        1041: .text, 651: .text, 1040: .text, 775: .text, 1561: .text, 1563: .text, 791: .text, 143: .text,
+        1017: .text, 2210: .text, 3905: .text, 3907: .text, 3909: .text, 3911: .text, 3913: .text, 3927: .text,
     ]
 }
 

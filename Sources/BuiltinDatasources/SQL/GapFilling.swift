@@ -8,17 +8,19 @@ struct GapFilling {
 
     init(seconds: Int64) { self.seconds = seconds }
 
-    /// The rows of a batch and those between them; batches come in order.
+    /// Puts the missing rows between those of a batch; batches come in order.
     ///
-    /// - Throws: ``PluginError`` `.invalid` for times that are null or go back, `.limit` past the most rows.
-    mutating func apply(to rows: SQLRows, limit: Int) throws -> SQLRows {
+    /// - Returns: Whether rows are left out, as there would be more than the limit.
+    /// - Throws: ``PluginError`` `.invalid` for times that are null or go back.
+    mutating func apply(to rows: inout SQLRows, limit: Int) throws -> Bool {
         guard let timeIndex = rows.timeIndex else { throw Self.failure("no time column found to use for gap filling") }
         let times = rows.batch.columns[timeIndex]
         var sources: [Int?] = []
         var filled: [Timestamp] = []
         let (nanoseconds, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         let step = overflow ? Int64.max : nanoseconds
-        for row in 0..<rows.batch.rowCount {
+        var isCut = false
+        for row in 0..<rows.batch.rowCount where !isCut {
             guard let time = times[row, as: Timestamp.self]?.nanoseconds else {
                 throw Self.failure("received NULL value in time column")
             }
@@ -27,26 +29,23 @@ struct GapFilling {
                     throw Self.failure(
                         "received unordered time value. The time column needs to be sorted ascending")
                 }
-                while Int128(time) - Int128(before) > Int128(step) {
+                while sources.count < limit, Int128(time) - Int128(before) > Int128(step) {
                     before += step
                     sources.append(nil)
                     filled.append(Timestamp(nanoseconds: before))
-                    guard sources.count <= limit else {
-                        throw PluginError(
-                            .limit, "gap filling makes more than \(limit) rows; use a larger interval", source: .limit)
-                    }
                 }
             }
+            isCut = sources.count >= limit
+            guard !isCut else { break }
             last = time
             sources.append(row)
             filled.append(Timestamp(nanoseconds: time))
         }
-        var result = rows
-        result.batch.rowCount = sources.count
-        result.batch.columns = rows.batch.columns.indices.map { index in
+        rows.batch.rowCount = sources.count
+        rows.batch.columns = rows.batch.columns.indices.map { index in
             index == timeIndex ? Column(filled.map { Optional($0) }) : rows.batch.columns[index].gathering(sources)
         }
-        return result
+        return isCut
     }
 
     private static func failure(_ text: String) -> PluginError { PluginError(.invalid, text, source: .downstream) }

@@ -24,11 +24,13 @@ struct LongToWide {
     private var lastTime: Timestamp?
     /// Series that have a value in the row that is being put together.
     private var touched: [Int] = []
-    private(set) var byteCount = 0
+    /// The bytes of labels.
+    private var labelBytes = 0
 
     /// Fields times rows; with more, the labels are no labels.
     private let maximumCells: Int
-    static let defaultMaximumCells = 100_000_000
+    /// As many are 180 MB, and as many again while the fields are made.
+    static let defaultMaximumCells = 20_000_000
     private static let prefix =
         "failed to convert long to wide series when converting from dataframe: "
 
@@ -41,6 +43,12 @@ struct LongToWide {
         valueIndexes = types.indices.filter { types[$0] != .string && $0 != rows.timeIndex && types[$0] != .time }
         valueTypes = valueIndexes.map { types[$0] }
     }
+
+    /// Values, those that are missing too.
+    private var cells: Int { times.count * max(1, series.count * valueIndexes.count) }
+
+    /// About what the series take.
+    var byteCount: Int { labelBytes + times.count * 8 + cells * 9 }
 
     mutating func add(_ rows: SQLRows) throws {
         let columns = rows.batch.columns
@@ -57,7 +65,7 @@ struct LongToWide {
                 columns[index].withUTF8(at: row) { key.append(contentsOf: $0) }
                 key.append(0xFF)  // no byte of UTF-8
             }
-            let place = place(of: key, in: columns, row: row)
+            let place = try place(of: key, in: columns, row: row)
             if series[place].pending.allSatisfy({ $0 == nil }) { touched.append(place) }
             for (value, index) in valueIndexes.enumerated() {
                 series[place].pending[value] = SQLCell(columns[index], at: row)
@@ -75,23 +83,27 @@ struct LongToWide {
         flush()
         lastTime = time
         times.append(time)
-        byteCount += 8
-        guard times.count * max(1, series.count * valueIndexes.count) <= maximumCells else {
+        try checkCells()
+    }
+
+    private func checkCells() throws {
+        guard cells <= maximumCells else {
             throw PluginError(
                 .limit,
-                "the series have \(series.count * valueIndexes.count) fields and more than \(times.count) times, over "
+                "the series have \(series.count * valueIndexes.count) fields and \(times.count) times or more, over "
                     + "\(maximumCells) cells in all; use fewer text columns or the table format", source: .limit)
         }
     }
 
-    private mutating func place(of key: [UInt8], in columns: [Column], row: Int) -> Int {
+    private mutating func place(of key: [UInt8], in columns: [Column], row: Int) throws -> Int {
         if let place = places[key] { return place }
         let labels = labelIndexes.map { columns[$0].string(at: row) ?? "" }
         let builders = valueTypes.map { SQLCellBuilder($0) }
         series.append(
             Series(labels: labels, builders: builders, pending: Array(repeating: nil, count: valueIndexes.count)))
         places[key] = series.count - 1
-        byteCount += 2 * key.count + 256
+        labelBytes += 2 * key.count + 256
+        try checkCells()
         return series.count - 1
     }
 
@@ -103,7 +115,6 @@ struct LongToWide {
                     series[place].builders[value].pad(to: row)
                     series[place].builders[value].append(cell)
                     series[place].pending[value] = nil
-                    byteCount += 8
                 }
             }
         }
@@ -111,10 +122,11 @@ struct LongToWide {
     }
 
     /// The frame: fields sorted by their name and then by their labels.
-    private mutating func wide() -> DataFrame {
+    private mutating func wide() throws -> DataFrame {
         flush()
         var fields: [(name: String, labels: [String], field: Field)] = []
         for place in series.indices {
+            try Task.checkCancellation()
             for (value, index) in valueIndexes.enumerated() {
                 series[place].builders[value].pad(to: times.count)
                 let labels = Labels(
@@ -136,9 +148,10 @@ struct LongToWide {
     /// Ends the rows.
     ///
     /// - Parameter namesSeries: With three columns, a series whose only label is `metric` gets its name.
-    func finish(namesSeries: Bool) -> DataFrame {
+    /// - Throws: `CancellationError`.
+    func finish(namesSeries: Bool) throws -> DataFrame {
         var copy = self
-        var frame = copy.wide()
+        var frame = try copy.wide()
         if namesSeries, names.count == 3 {
             for index in frame.fields.indices {
                 guard let labels = frame.fields[index].labels, labels.count == 1, let name = labels["metric"] else {

@@ -14,12 +14,18 @@ struct Resampling {
     let to: Timestamp
     /// The most points of the grid.
     let limit: Int
+    /// The most values: points times fields.
+    let maximumCells: Int
 
     /// - Parameter frame: A time field and any number of others, of which the numbers are filled; rows ascend.
-    func apply(to frame: DataFrame) -> Outcome {
+    /// - Throws: ``PluginError`` `.invalid` for a step below a second, `CancellationError`.
+    func apply(to frame: DataFrame) throws -> Outcome {
         let step = fill.interval.nanoseconds
-        guard step >= 1_000_000_000, to >= from,
-            let timeIndex = frame.fields.firstIndex(where: { $0.type == .time })
+        guard step >= 1_000_000_000 else {
+            throw PluginError(
+                .invalid, "failed to resample dataframe: the step of a fill is less than a second", source: .plugin)
+        }
+        guard to >= from, let timeIndex = frame.fields.firstIndex(where: { $0.type == .time })
         else { return .failed }
         // The grid starts at whole seconds, as its step is cut to them there.
         let stepSeconds = step / 1_000_000_000
@@ -29,7 +35,7 @@ struct Resampling {
         let (span, overflowed) = to.nanoseconds.subtractingReportingOverflow(start)
         guard !overflowed else { return .tooManyPoints }
         let count = span / step + 1
-        guard count <= Int64(limit) else { return .tooManyPoints }
+        guard count <= Int64(limit), Int(count) * frame.fields.count <= maximumCells else { return .tooManyPoints }
         guard let rows = rows(of: frame.fields[timeIndex].column, start: start, step: step, count: Int(count)) else {
             return .failed
         }
@@ -38,6 +44,7 @@ struct Resampling {
         for index in 0..<count { times.append(Timestamp(nanoseconds: start + index * step)) }
         var result = frame
         for index in frame.fields.indices {
+            try Task.checkCancellation()
             result.fields[index].column =
                 index == timeIndex ? times.finish() : values(of: frame.fields[index].column, rows)
         }

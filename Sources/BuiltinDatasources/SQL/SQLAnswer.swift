@@ -14,6 +14,7 @@ struct SQLAnswer {
     private var collected: SQLCollected = .nothing
     private var sender: FrameSender?
     private var lost: [String: Int] = [:]
+    private var rounded: [String: Int] = [:]
     private var gaps: GapFilling?
     private let sent = Sent()
     private var isFull = false
@@ -46,8 +47,8 @@ struct SQLAnswer {
             if let first = places[name] {
                 throw PluginError(
                     .invalid,
-                    "duplicate column names are not allowed, found identical name \"\(name)\" at column indices "
-                        + "\(first) and \(index)", source: .downstream)
+                    "convert frame from rows error: duplicate column names are not allowed, found identical name "
+                        + "\"\(name)\" at column indices \(first) and \(index)", source: .plugin)
             }
             places[name] = index
         }
@@ -69,7 +70,8 @@ struct SQLAnswer {
     /// - Returns: Whether more are wanted.
     mutating func take(_ batch: SQLBatch) async throws -> Bool {
         var batch = batch
-        for (name, count) in batch.lost { lost[name, default: 0] += count }
+        lost.merge(batch.lost, uniquingKeysWith: +)
+        rounded.merge(batch.rounded, uniquingKeysWith: +)
         if rowCount + batch.rowCount > query.rowLimit {
             batch = batch.prefix(query.rowLimit - rowCount)
             limit("Results have been limited to \(query.rowLimit) because the SQL row limit was reached")
@@ -92,6 +94,16 @@ struct SQLAnswer {
         }
     }
 
+    /// A value and its bit of validity.
+    private static let cellBytes = 9
+
+    /// How many values may be made of nothing, by filling and by series that have no value at a time.
+    private var cellsLeft: Int {
+        let most = LongToWide.defaultMaximumCells
+        guard let left = context.bytesLeft else { return most }
+        return min(most, max(0, left - Self.byteReserve) / Self.cellBytes)
+    }
+
     private mutating func limit(_ text: String) {
         isFull = true
         response.notice(Notice(severity: .warning, text: text))
@@ -101,8 +113,12 @@ struct SQLAnswer {
         var rows = SQLRows(names: names, batch: batch)
         try rows.convertTimes(query)
         if var gaps {
-            rows = try gaps.apply(to: rows, limit: query.rowLimit)
+            let before = rowCount - batch.rowCount
+            let room = min(query.rowLimit - before, cellsLeft / max(1, batch.columns.count))
+            let isCut = try gaps.apply(to: &rows, limit: room)
             self.gaps = gaps
+            rowCount = before + rows.batch.rowCount
+            if isCut { limit("Results have been limited to \(rowCount) rows, because filling the gaps makes more") }
         }
         guard query.format != .table else { return try await send(rows) }
         try rows.beSeries(query)
@@ -117,7 +133,7 @@ struct SQLAnswer {
             try await send(rows)
         case .nothing:
             if rows.hasText || query.format == .timeSeriesFrames {
-                var long = LongToWide(rows)
+                var long = LongToWide(rows, maximumCells: cellsLeft)
                 try long.add(rows)
                 collected = .long(long)
             } else if query.fill != nil {
@@ -143,26 +159,22 @@ struct SQLAnswer {
 
     /// Sends what was kept back.
     mutating func finish() async throws {
-        for (name, count) in lost.sorted(by: { $0.key < $1.key }) {
-            response.notice(
-                Notice(
-                    severity: .warning,
-                    text: "\(count) values of column \"\(name)\" do not fit its type and are shown as null"))
-        }
+        warn(lost, "do not fit its type and are shown as null")
+        warn(rounded, "are rounded, as a number has 53 bits; cast the column to text to see every digit")
         switch collected {
         case .nothing:
             if rowCount == 0 { try await sendEmpty() }
         case .long(let long):
-            var wide = long.finish(namesSeries: query.format == .timeSeries)
+            var wide = try long.finish(namesSeries: query.format == .timeSeries)
             if query.format == .timeSeriesFrames { return try await sendSeries(wide) }
-            resample(&wide)
+            try resample(&wide)
             var meta = FrameMeta(type: "timeseries-wide")
             meta.executedQueryString = query.text.literal
             wide.meta = meta
             try await sendWhole(wide)
         case .wide(let batches):
             var frame = SQLRows(names: names, batch: SQLBatch.joining(batches)).frame
-            resample(&frame)
+            try resample(&frame)
             frame.meta = meta
             try await sendWhole(frame)
         }
@@ -189,9 +201,17 @@ struct SQLAnswer {
         if !hasSent { try await sendEmpty() }
     }
 
-    private func resample(_ frame: inout DataFrame) {
+    private func warn(_ counts: [String: Int], _ text: String) {
+        for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
+            response.notice(Notice(severity: .warning, text: "\(count) values of column \"\(name)\" \(text)"))
+        }
+    }
+
+    private func resample(_ frame: inout DataFrame) throws {
         guard let fill = query.fill else { return }
-        switch Resampling(fill: fill, from: query.from, to: query.to, limit: query.rowLimit).apply(to: frame) {
+        let grid = Resampling(
+            fill: fill, from: query.from, to: query.to, limit: query.rowLimit, maximumCells: cellsLeft)
+        switch try grid.apply(to: frame) {
         case .resampled(let result): frame = result
         case .tooManyPoints:
             response.notice(

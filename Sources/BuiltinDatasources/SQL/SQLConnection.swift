@@ -7,6 +7,8 @@ struct SQLBatch: Sendable {
     var rowCount: Int
     /// Values that no column of their type can hold and that became null, by the name of the column.
     var lost: [String: Int] = [:]
+    /// Whole numbers that lost digits in a float64, by the name of the column.
+    var rounded: [String: Int] = [:]
     /// Whether no more rows follow.
     var isLast: Bool
 }

@@ -13,6 +13,14 @@ enum SQLFailure {
             details: JSONText(JSONValue.object(["reason": .string(reason)]).encoded()))
     }
 
+    /// More came than a row may have.
+    static var rowTooLarge: PluginError {
+        PluginError(
+            .limit,
+            "db query error: the server sent more than \(SQLWait.maximumRowBytes >> 20) MiB without ending a row; select "
+                + "fewer or shorter columns", source: .limit)
+    }
+
     /// The server's own failure of a statement.
     static func query(_ text: String, sqlState: String, more: JSONObject = [:]) -> PluginError {
         var details: JSONObject = ["sqlState": .string(sqlState)]
@@ -37,5 +45,21 @@ enum SQLFailure {
             default: .downstream
             }
         }
+    }
+
+    /// Runs the body; what its error does not tell users is told to the operator, in the server's log.
+    static func logging(_ refID: String, _ context: CallContext, _ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as PluginError where error.message.hasSuffix(hiddenText) {
+            context.log(.warn, "query failed", ["query.ref-id": refID, "reason": reason(of: error)])
+            throw error
+        }
+    }
+
+    /// What the details of an error say, else its message.
+    static func reason(of error: PluginError) -> String {
+        let details = error.details.flatMap { try? JSONValue(parsing: Array($0.text.utf8)) }
+        return details?["reason"]?.string ?? error.message
     }
 }

@@ -27,8 +27,8 @@ struct SQLLexer: Sendable {
         var words: [String] = []
         /// Whether there is anything but white space and comments.
         var isEmpty = true
-        /// Place holders: `$1` of PostgreSQL, `?1` of SQLite.
-        var parameterCount = 0
+        /// Where place holders begin, in bytes of the whole text: `$1` of PostgreSQL, `?1` of SQLite.
+        var parameterPlaces: [Int] = []
         /// Whether a place holder stands where only a text may: `timestamp '…'`.
         var hasTypedParameter = false
 
@@ -40,7 +40,8 @@ struct SQLLexer: Sendable {
     private let bytes: [UInt8]
     private let rules: Rules
     private var index = 0
-    private var lastWordEnd: Int?
+    /// Nothing but white space and comments stands between the last word and here.
+    private var isBehindWord = false
 
     init(_ sql: String, _ rules: Rules) {
         bytes = Array(sql.utf8)
@@ -53,6 +54,8 @@ struct SQLLexer: Sendable {
     private func byte(_ offset: Int = 0) -> UInt8 { index + offset < bytes.count ? bytes[index + offset] : 0 }
 
     private mutating func step(_ current: inout Statement) {
+        let wasBehindWord = isBehindWord
+        isBehindWord = false
         switch byte() {
         case UInt8(ascii: ";"):
             if !current.isEmpty { statements.append(current) }
@@ -70,14 +73,24 @@ struct SQLLexer: Sendable {
         case UInt8(ascii: "[") where rules.hasBrackets:
             quoted(UInt8(ascii: "]"), escapes: false)
             current.isEmpty = false
-        case UInt8(ascii: "#") where rules.isMySQL: skipLine()
-        case UInt8(ascii: "-") where byte(1) == UInt8(ascii: "-") && (!rules.isMySQL || byte(2) <= 32): skipLine()
-        case UInt8(ascii: "/") where byte(1) == UInt8(ascii: "*"): comment()
+        case UInt8(ascii: "#") where rules.isMySQL:
+            isBehindWord = wasBehindWord
+            skipLine()
+        case UInt8(ascii: "-") where byte(1) == UInt8(ascii: "-") && (!rules.isMySQL || byte(2) <= 32):
+            isBehindWord = wasBehindWord
+            skipLine()
+        case UInt8(ascii: "/") where byte(1) == UInt8(ascii: "*"):
+            isBehindWord = wasBehindWord
+            comment()
         case UInt8(ascii: "*") where rules.isMySQL && byte(1) == UInt8(ascii: "/"): index += 2
-        case UInt8(ascii: "$") where rules.isPostgreSQL && (0x30...0x39).contains(byte(1)): placeholder(&current)
-        case UInt8(ascii: "?") where rules.hasBrackets && (0x30...0x39).contains(byte(1)): placeholder(&current)
+        case UInt8(ascii: "$") where rules.isPostgreSQL && (0x30...0x39).contains(byte(1)):
+            placeholder(&current, wasBehindWord)
+        case UInt8(ascii: "?") where rules.hasBrackets && (0x30...0x39).contains(byte(1)):
+            placeholder(&current, wasBehindWord)
         case UInt8(ascii: "$") where rules.isPostgreSQL && skipDollarQuote(): current.isEmpty = false
-        case 0...32: index += 1
+        case 0...32:
+            isBehindWord = wasBehindWord
+            index += 1
         case let first where Self.isWordByte(first): word(&current)
         default:
             index += 1
@@ -103,19 +116,18 @@ struct SQLLexer: Sendable {
             return quoted(UInt8(ascii: "'"), escapes: true)
         }
         current.words.append(word)
-        lastWordEnd = index
+        isBehindWord = true
     }
 
     private static let typeNames: Set<String> = [
         "DATE", "INTERVAL", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "TIMETZ", "ZONE",
     ]
 
-    private mutating func placeholder(_ current: inout Statement) {
-        let isBehindWord = bytes[(lastWordEnd ?? 0)..<index].allSatisfy { byte in byte <= 32 }
+    private mutating func placeholder(_ current: inout Statement, _ isBehindWord: Bool) {
         if isBehindWord, let word = current.words.last, Self.typeNames.contains(word) {
             current.hasTypedParameter = true
         }
-        current.parameterCount += 1
+        current.parameterPlaces.append(index)
         current.isEmpty = false
         index += 1
         while (0x30...0x39).contains(byte()) { index += 1 }
@@ -187,12 +199,11 @@ struct SQLLexer: Sendable {
 
 /// Whether the values of macros may be sent as parameters.
 enum SQLParameters {
-    /// - Parameter sql: The text with a place holder for each value; all of them must stand in code.
-    static func fit(_ sql: String, _ text: SQLText, _ rules: SQLLexer.Rules) -> Bool {
-        let statements = SQLLexer(sql, rules).statements
-        let count = text.pieces.count { if case .value = $0 { true } else { false } }
-        guard statements.count == 1, let statement = statements.first else { return false }
-        return statement.parameterCount == count && !statement.hasTypedParameter
+    /// Whether there are values, all of them stand in code, and nothing else there looks like a place for one.
+    static func fit(_ prepared: SQLText.Parameterized, _ rules: SQLLexer.Rules) -> Bool {
+        let statements = SQLLexer(prepared.text, rules).statements
+        guard !prepared.places.isEmpty, statements.count == 1, let statement = statements.first else { return false }
+        return statement.parameterPlaces == prepared.places && !statement.hasTypedParameter
     }
 }
 

@@ -18,9 +18,13 @@ protocol SQLMacros: Sendable {
     var isAliasedBeforeComma: Bool { get }
     /// The words of an unknown macro.
     func unknown(_ name: String) -> String
+    /// What a group macro needs that has too few arguments.
+    func arguments(of macro: String) -> String
 }
 
 extension SQLMacros {
+    func arguments(of macro: String) -> String { "time column and interval and optional fill value" }
+
     /// Replaces the variables and macros of a statement.
     ///
     /// - Returns: The statement, and the fill that a macro asked for.
@@ -65,7 +69,7 @@ extension SQLMacros {
         default: return nil
         }
         guard call.arguments.count >= 2 else {
-            throw MacroError("macro \(call.name) needs time column and interval and optional fill value")
+            throw MacroError("macro \(call.name) needs \(arguments(of: call.name))")
         }
         let quotes = intervalQuotes(in: call.name)
         let text = call.arguments[1].trimming(quotes)

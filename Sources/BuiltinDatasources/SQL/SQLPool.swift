@@ -11,6 +11,9 @@ final class SQLPool: Sendable {
         var maxIdle = 100
         /// Seconds after which a connection is replaced; 0: never.
         var maxLifetime = 14_400
+        /// Seconds after which a connection that nobody used is closed: what a burst opened does not use up the server's
+        /// connections for hours.
+        var maxIdleSeconds = 600
     }
 
     private enum Grant {
@@ -22,14 +25,14 @@ final class SQLPool: Sendable {
 
     private struct State {
         var idle: [SQLSession] = []
-        /// Connections and rights to open one.
+        /// Connections and rights to open one; a thread that still waits for a server counts.
         var open = 0
         var waiters: [OneAnswer<Grant>] = []
-        var isClosed = false
     }
 
     let limits: Limits
     private let connect: @Sendable () throws -> SQLOpened
+    private let cancellations = SQLCancellations()
     private let state = Mutex(State())
 
     init(limits: Limits, connect: @escaping @Sendable () throws -> SQLOpened) {
@@ -44,34 +47,52 @@ final class SQLPool: Sendable {
     /// Connections that are open or being opened.
     var openCount: Int { state.withLock { $0.open } }
 
+    /// Tasks that wait for a connection.
+    var waitingCount: Int { state.withLock { $0.waiters.count } }
+
     /// Lends a connection to the body.
     ///
     /// Waits while all are in use. A task that is cancelled stops what its connection does; that connection is then not
     /// used again, as the cancellation might come late and hit the next statement.
     func withSession<Value: Sendable>(_ body: (SQLSession) async throws -> Value) async throws -> Value {
         let session = try await take()
+        let lease = session.lend()
         do {
-            let value = try await withTaskCancellationHandler {
-                try await body(session)
+            return try await withTaskCancellationHandler {
+                do {
+                    let value = try await body(session)
+                    await giveBack(session)
+                    return value
+                } catch {
+                    await giveBack(session)
+                    throw error
+                }
             } onCancel: {
-                session.cancel()
+                session.cancel(lease)
             }
-            await giveBack(session)
-            return value
         } catch {
-            await giveBack(session)
             throw Task.isCancelled ? PluginError(.cancelled, "the query was cancelled", source: .downstream) : error
         }
     }
 
     private func take() async throws -> SQLSession {
         while true {
-            let grant = try await grant()
-            guard case .session(let session) = grant else { return try await open() }
+            guard case .session(let session) = try await grant() else { return try await SQLSession.open(self.owner) }
             if !isExpired(session), (try? await session.run({ $0.isAlive })) == true { return session }
             session.close()
-            giveUpPlace()
         }
+    }
+
+    /// What sessions tell the pool, which they do not keep alive.
+    private var owner: SQLSession.Owner {
+        SQLSession.Owner(
+            connect: connect, cancellations: cancellations, patienceSeconds: patienceSeconds,
+            releases: { [weak self] session in self?.release(session) ?? true },
+            ended: { [weak self] in self?.giveUpPlace() })
+    }
+
+    private var patienceSeconds: Int {
+        limits.maxLifetime > 0 ? min(limits.maxIdleSeconds, limits.maxLifetime) : limits.maxIdleSeconds
     }
 
     private func grant() async throws -> Grant {
@@ -86,25 +107,21 @@ final class SQLPool: Sendable {
             return nil
         }
         if let ready { return ready }
-        return try await answer.wait()
-    }
-
-    private func open() async throws -> SQLSession {
         do {
-            return try await SQLSession.open(connect)
+            return try await answer.wait()
         } catch {
-            giveUpPlace()
+            state.withLock { $0.waiters.removeAll { $0 === answer } }
             throw error
         }
     }
 
     private func giveBack(_ session: SQLSession) async {
-        let isCancelled = Task.isCancelled
         let isClean = (try? await session.run { $0.reset() }) ?? false
-        guard isClean, !isCancelled, !Task.isCancelled, !isExpired(session), offer(session) else {
-            session.close()
-            return giveUpPlace()
-        }
+        // From here on a cancellation does not reach the connection, which may be somebody else's.
+        let wasCancelled = session.endLease()
+        if isClean, !wasCancelled, !isExpired(session), offer(session) { return }
+        if !isClean, !wasCancelled { session.interrupt() }
+        session.close()
     }
 
     /// Hands a connection to whoever waits, or keeps it; false when there are enough.
@@ -118,6 +135,15 @@ final class SQLPool: Sendable {
             }
             guard let waiter else { return isKept }
             if waiter.give(.success(.session(session))) { return true }
+        }
+    }
+
+    /// Lets go of a connection that nobody uses; false when somebody does.
+    private func release(_ session: SQLSession) -> Bool {
+        state.withLock { state in
+            guard let place = state.idle.firstIndex(where: { $0 === session }) else { return false }
+            state.idle.remove(at: place)
+            return true
         }
     }
 
@@ -136,7 +162,7 @@ final class SQLPool: Sendable {
 
     private func isExpired(_ session: SQLSession) -> Bool {
         limits.maxLifetime > 0
-            && SQLSession.now - session.openedAt > UInt64(limits.maxLifetime) * 1_000_000_000
+            && SQLClock.now - session.openedAt > UInt64(limits.maxLifetime) * 1_000_000_000
     }
 }
 

@@ -79,17 +79,35 @@ enum SQLModel {
     ///
     /// - Throws: ``PluginError``.
     static func read(_ query: DataQuery) throws -> (sql: String, format: SQLFormat)? {
-        for key in ["fill", "fillInterval", "fillMode", "fillValue"] where query.model[key] != nil {
-            if query.model[key]?.bool == false { continue }
+        for key in ["fill", "fillInterval", "fillMode", "fillValue"] {
+            // What a field has that was not set is no fill.
+            guard let value = query.model[key], ![.null, false, 0, ""].contains(value) else { continue }
             throw PluginError(.invalid, "query fill-parameters not supported")
         }
         let sql = try text("rawSql", of: query)
         guard !sql.isEmpty else { return nil }
+        try check(sql)
         let name = try text("format", of: query)
         guard let format = name.isEmpty ? .timeSeries : formats[name] else {
             throw PluginError(.invalid, "Unrecognized query model format: \"\(name)\"", source: .plugin)
         }
         return (sql, format)
+    }
+
+    /// A statement is written by a person, or by a program for one; everything that looks at it reads it whole.
+    static let maximumBytes = 1 << 20
+
+    /// - Throws: ``PluginError`` for a text that is no statement.
+    static func check(_ sql: String) throws {
+        let count = sql.utf8.count
+        guard count <= maximumBytes else {
+            throw PluginError(
+                .limit, "the query has \(count) bytes, and a statement has \(maximumBytes) at the most", source: .user,
+                hint: "Put long lists of values into a table.")
+        }
+        guard !sql.utf8.contains(0) else {
+            throw PluginError(.invalid, "the query has a NUL character, which no database takes", source: .user)
+        }
     }
 
     private static func text(_ key: String, of query: DataQuery) throws -> String {

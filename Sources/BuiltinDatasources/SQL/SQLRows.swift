@@ -25,8 +25,7 @@ struct SQLRows {
                 batch.columns[index] = try TimeConversion.column(batch.columns[index])
             } catch {
                 throw PluginError(
-                    .invalid, "converting time columns failed: column \"\(names[index])\": \(error)",
-                    source: .downstream)
+                    .invalid, "converting time columns failed: column \"\(names[index])\": \(error)", source: .plugin)
             }
         }
     }
@@ -54,11 +53,8 @@ struct SQLRows {
         for index in names.indices where index != timeIndex && names[index] != "metric" {
             switch batch.columns[index].type {
             case .string, .float64: continue
-            case .json:
-                throw PluginError(
-                    .invalid,
-                    "convert value to float failed: column \"\(names[index])\" is JSON, which is neither a number nor "
-                        + "a text; cast it in the query", source: .downstream)
+            // An array or another value of JSON is a label, as its text.
+            case .json: batch.columns[index] = batch.columns[index].texts
             default: batch.columns[index] = batch.columns[index].doubles
             }
         }
@@ -106,6 +102,13 @@ extension Column {
     var doubles: Column {
         var builder = ColumnBuilder<Double>(isNullable: true, capacity: count)
         for index in 0..<count { builder.append(double(at: index)) }
+        return builder.finish()
+    }
+
+    /// The values of JSON as texts.
+    var texts: Column {
+        var builder = ColumnBuilder<String>(isNullable: true, capacity: count)
+        for index in 0..<count { builder.append(string(at: index)) }
         return builder.finish()
     }
 }

@@ -7,6 +7,18 @@ import Synchronization
 final class SQLSession: Sendable {
     private typealias Job = @Sendable (any SQLConnection) -> Void
 
+    /// Who opens connections and gets them back.
+    struct Owner: Sendable {
+        var connect: @Sendable () throws -> SQLOpened
+        var cancellations: SQLCancellations
+        /// How long a connection waits for something to do before its owner is asked to let it go.
+        var patienceSeconds: Int
+        /// Lets go of a connection that nobody uses, on the connection's thread; false keeps it.
+        var releases: @Sendable (SQLSession) -> Bool
+        /// The thread has nothing open any more and ends.
+        var ended: @Sendable () -> Void
+    }
+
     private struct State {
         var jobs: [Job] = []
         var isClosed = false
@@ -15,12 +27,16 @@ final class SQLSession: Sendable {
         var interrupter: (any SQLInterrupter)?
         /// Jobs that were given and have not ended.
         var running = 0
+        /// Who has the connection, counted up; a cancellation that comes too late finds another number.
+        var lease = 0
     }
 
-    /// When it was opened, on the clock that never goes back, in nanoseconds.
+    /// When it was opened, on ``SQLClock``.
     let openedAt: UInt64
+    private let owner: Owner
     private let state = Mutex(State())
-    // Safety: a semaphore is made for use from many threads; the thread holds `self` until it has ended.
+    // Safety: a semaphore is made for use from many threads; it is freed in deinit, and whoever posts or waits holds
+    // `self`.
     private nonisolated(unsafe) let available: UnsafeMutablePointer<sem_t>
 
     /// How long a server has to end a statement that was cancelled, before its line is cut.
@@ -28,8 +44,9 @@ final class SQLSession: Sendable {
     /// When the server is asked again.
     private static let secondCancelMilliseconds = 250
 
-    private init() {
-        openedAt = Self.now
+    private init(_ owner: Owner) {
+        self.owner = owner
+        openedAt = SQLClock.now
         available = .allocate(capacity: 1)
         sem_init(available, 0, 0)
     }
@@ -39,27 +56,27 @@ final class SQLSession: Sendable {
         available.deallocate()
     }
 
-    static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
-    /// Starts a thread that connects.
+    /// Starts a thread that connects; the owner is told when it has ended, however it ends.
     ///
     /// A cancelled task does not wait for a server that does not answer: the thread closes what it opened in vain.
-    static func open(_ connect: @escaping @Sendable () throws -> SQLOpened) async throws -> SQLSession {
-        let session = SQLSession()
+    static func open(_ owner: Owner) async throws -> SQLSession {
+        let session = SQLSession(owner)
         let opened = OneAnswer<Void>()
-        try DetachedThread.start {
-            do {
-                let made = try connect()
-                session.state.withLock { $0.interrupter = made.interrupter }
-                if opened.give(.success(())) { session.work(on: made.connection) }
-                made.connection.close()
-            } catch {
-                _ = opened.give(.failure(error))
+        do {
+            try DetachedThread.start {
+                do {
+                    let made = try owner.connect()
+                    session.state.withLock { $0.interrupter = made.interrupter }
+                    if opened.give(.success(())) { session.work(on: made.connection) }
+                    made.connection.close()
+                } catch {
+                    _ = opened.give(.failure(error))
+                }
+                owner.ended()
             }
+        } catch {
+            owner.ended()
+            throw error
         }
         try await opened.wait()
         return session
@@ -67,11 +84,25 @@ final class SQLSession: Sendable {
 
     private func work(on connection: any SQLConnection) {
         while true {
-            while sem_wait(available) != 0 {}
+            guard waitForWork() else {
+                if owner.releases(self) { return }
+                continue
+            }
             let job = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
             guard let job else { return }
             job(connection)
         }
+    }
+
+    /// False when there was nothing to do for so long that the connection may be let go.
+    private func waitForWork() -> Bool {
+        var end = timespec()
+        clock_gettime(CLOCK_REALTIME, &end)
+        end.tv_sec += owner.patienceSeconds
+        while sem_timedwait(available, &end) != 0 {
+            if errno == ETIMEDOUT { return false }
+        }
+        return true
     }
 
     /// Runs the body on the session's thread, where it may block.
@@ -105,6 +136,23 @@ final class SQLSession: Sendable {
         if isFirst { sem_post(available) }
     }
 
+    // MARK: Cancellation
+
+    /// Begins the use by one task.
+    ///
+    /// - Returns: What ``cancel(_:)`` asks for.
+    func lend() -> Int { state.withLock { $0.lease } }
+
+    /// Ends the use by one task, whose cancellation has no effect from now on.
+    ///
+    /// - Returns: Whether it was cancelled.
+    func endLease() -> Bool {
+        state.withLock { state in
+            state.lease += 1
+            return state.isCancelled
+        }
+    }
+
     /// Waits for the end of what runs.
     private func isIdle(within milliseconds: Int) -> Bool {
         for _ in 0..<(milliseconds / 10) {
@@ -117,115 +165,32 @@ final class SQLSession: Sendable {
     /// Cancels what runs on the server, and cuts the line when that does not help soon.
     ///
     /// Returns at once.
-    func cancel() {
-        let interrupter = state.withLock { state in
+    func cancel(_ lease: Int) {
+        let interrupter: (any SQLInterrupter)? = state.withLock { state in
+            guard state.lease == lease else { return nil }
             state.isCancelled = true
             return state.interrupter
         }
         guard let interrupter else { return }
+        owner.cancellations.add { interrupter.cancel() }
         do {
-            try DetachedThread.start {
-                interrupter.cancel()
+            try DetachedThread.start { [owner] in
+                if self.isIdle(within: Self.secondCancelMilliseconds) { return }
                 // The first may have come before the statement did.
-                if !self.isIdle(within: Self.secondCancelMilliseconds) { interrupter.cancel() }
-            }
-            try DetachedThread.start {
-                if !self.isIdle(within: Self.cancelGraceMilliseconds) { interrupter.abort() }
+                owner.cancellations.add { interrupter.cancel() }
+                if !self.isIdle(within: Self.cancelGraceMilliseconds - Self.secondCancelMilliseconds) {
+                    interrupter.abort()
+                }
             }
         } catch {
             // Without threads the line is cut right away: that never blocks.
             interrupter.abort()
         }
     }
-}
 
-/// A thread for one piece of work.
-enum DetachedThread {
-    private final class Body: Sendable {
-        let run: @Sendable () -> Void
-
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    /// Tells the server that nobody waits for the statement that still runs; the connection is closed afterwards.
+    func interrupt() {
+        guard let interrupter = state.withLock({ $0.interrupter }) else { return }
+        owner.cancellations.add { interrupter.cancel() }
     }
-
-    /// - Throws: ``PluginError`` when the system has no thread left.
-    static func start(_ body: @escaping @Sendable () -> Void) throws {
-        let context = Unmanaged.passRetained(Body(body))
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                // The argument is the context below, never nil.
-                if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, context.toOpaque())
-        guard status == 0 else {
-            context.release()
-            throw PluginError(.noMemory, "no thread can be started for a connection (errno \(status))")
-        }
-        pthread_detach(thread)
-    }
-}
-
-/// One value that is given once, from any thread, and waited for by one task that may be cancelled.
-final class OneAnswer<Value: Sendable>: Sendable {
-    private enum State {
-        case empty
-        case waiting(CheckedContinuation<Value, any Error>)
-        case given(Result<Value, any Error>)
-        case over
-    }
-
-    private let state = Mutex(State.empty)
-
-    /// - Returns: Whether somebody takes the value; false when the wait was cancelled.
-    func give(_ result: Result<Value, any Error>) -> Bool {
-        let (continuation, isTaken): (CheckedContinuation<Value, any Error>?, Bool) = state.withLock { state in
-            switch state {
-            case .empty:
-                state = .given(result)
-                return (nil, true)
-            case .waiting(let continuation):
-                state = .over
-                return (continuation, true)
-            case .given, .over: return (nil, false)
-            }
-        }
-        continuation?.resume(with: result)
-        return isTaken
-    }
-
-    /// - Throws: What was given, or ``PluginError`` `.cancelled`.
-    func wait() async throws -> Value {
-        try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
-                let result: Result<Value, any Error>? = state.withLock { state in
-                    switch state {
-                    case .empty:
-                        state = .waiting(continuation)
-                        return nil
-                    case .given(let result):
-                        state = .over
-                        return result
-                    case .waiting, .over: return .failure(Self.cancelled)
-                    }
-                }
-                if let result { continuation.resume(with: result) }
-            }
-        } onCancel: {
-            let continuation: CheckedContinuation<Value, any Error>? = state.withLock { state in
-                switch state {
-                case .waiting(let continuation):
-                    state = .over
-                    return continuation
-                case .empty:
-                    state = .over
-                    return nil
-                case .given, .over: return nil
-                }
-            }
-            continuation?.resume(throwing: Self.cancelled)
-        }
-    }
-
-    private static var cancelled: PluginError { PluginError(.cancelled, "the call was cancelled") }
 }

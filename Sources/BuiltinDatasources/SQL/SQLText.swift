@@ -26,21 +26,27 @@ struct SQLText: Sendable, Equatable {
         }
     }
 
-    /// The statement with numbered place holders, and the values for them; equal values share a place holder, so that
-    /// an expression that is written twice, as in GROUP BY, stays the same expression.
-    func parameterized(_ placeholder: (Int) -> String) -> (text: String, parameters: [String]) {
+    /// A statement with place holders in the place of values.
+    struct Parameterized: Equatable {
         var text = ""
         var parameters: [String] = []
-        for piece in pieces {
+        /// Where the place holders begin, in bytes.
+        var places: [Int] = []
+    }
+
+    /// The statement with numbered place holders, and the values for them; equal values share a place holder, so that
+    /// an expression that is written twice, as in GROUP BY, stays the same expression.
+    func parameterized(_ placeholder: (Int) -> String) -> Parameterized {
+        pieces.reduce(into: Parameterized()) { result, piece in
             switch piece {
-            case .text(let part): text += part
+            case .text(let part): result.text += part
             case .value(_, let value):
-                let place = parameters.firstIndex(of: value) ?? parameters.count
-                if place == parameters.count { parameters.append(value) }
-                text += placeholder(place + 1)
+                let place = result.parameters.firstIndex(of: value) ?? result.parameters.count
+                if place == result.parameters.count { result.parameters.append(value) }
+                result.places.append(result.text.utf8.count)
+                result.text += placeholder(place + 1)
             }
         }
-        return (text, parameters)
     }
 }
 
@@ -82,23 +88,50 @@ enum MacroScanner {
         _ sql: String, _ replace: (MacroCall) throws -> [SQLText.Piece]?
     ) rethrows -> SQLText {
         let bytes = Array(sql.utf8)
-        var pieces: [SQLText.Piece] = []
+        var joined = JoinedPieces()
         var copied = 0
         var index = 0
-        while index < bytes.count {
+        // Behind the last parenthesis there is no macro, and nobody looks for its end.
+        let end = (bytes.lastIndex(of: UInt8(ascii: ")")) ?? -1) + 1
+        while index < end {
             guard bytes[index] == UInt8(ascii: "$"), let match = match(bytes, at: index) else {
                 index += 1
                 continue
             }
             if let replacement = try replace(match.call) {
-                pieces.append(.text(String(decoding: bytes[copied..<index], as: UTF8.self)))
-                pieces += replacement
+                joined.append(.text(String(decoding: bytes[copied..<index], as: UTF8.self)))
+                for piece in replacement { joined.append(piece) }
                 copied = match.end
             }
             index = match.end
         }
-        pieces.append(.text(String(decoding: bytes[copied...], as: UTF8.self)))
-        return SQLText(pieces: merged(pieces))
+        joined.append(.text(String(decoding: bytes[copied...], as: UTF8.self)))
+        return SQLText(pieces: joined.finish())
+    }
+
+    /// Pieces, of which texts that follow each other are one.
+    private struct JoinedPieces {
+        private var pieces: [SQLText.Piece] = []
+        private var text = ""
+
+        mutating func append(_ piece: SQLText.Piece) {
+            guard case .text(let part) = piece else {
+                endText()
+                pieces.append(piece)
+                return
+            }
+            text += part
+        }
+
+        private mutating func endText() {
+            if !text.isEmpty { pieces.append(.text(text)) }
+            text = ""
+        }
+
+        mutating func finish() -> [SQLText.Piece] {
+            endText()
+            return pieces
+        }
     }
 
     private static func match(_ bytes: [UInt8], at start: Int) -> (call: MacroCall, end: Int)? {
@@ -130,19 +163,6 @@ enum MacroScanner {
         while part.first?.isWhitespace == true { part.removeFirst() }
         while part.last?.isWhitespace == true { part.removeLast() }
         return String(part)
-    }
-
-    private static func merged(_ pieces: [SQLText.Piece]) -> [SQLText.Piece] {
-        pieces.reduce(into: []) { result, piece in
-            if case .text(let text) = piece {
-                if text.isEmpty { return }
-                if case .text(let before)? = result.last {
-                    result[result.count - 1] = .text(before + text)
-                    return
-                }
-            }
-            result.append(piece)
-        }
     }
 }
 

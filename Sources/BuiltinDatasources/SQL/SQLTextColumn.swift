@@ -10,6 +10,27 @@ protocol SQLTextColumn: AnyObject {
     func finish() -> Column
     /// Values that became null since the last call of this.
     func takeLost() -> Int
+    /// Values that lost digits since the last call of this.
+    func takeRounded() -> Int
+}
+
+extension SQLTextColumn {
+    func takeRounded() -> Int { 0 }
+}
+
+/// The columns of one answer.
+enum SQLTextColumns {
+    /// The values since the last batch.
+    static func batch(_ columns: [any SQLTextColumn], _ names: [String], rowCount: Int, isLast: Bool) -> SQLBatch {
+        var batch = SQLBatch(columns: [], rowCount: rowCount, isLast: isLast)
+        for (column, name) in zip(columns, names) {
+            let (lost, rounded) = (column.takeLost(), column.takeRounded())
+            if lost > 0 { batch.lost[name] = lost }
+            if rounded > 0 { batch.rounded[name] = rounded }
+            batch.columns.append(column.finish())
+        }
+        return batch
+    }
 }
 
 /// A column whose values are read by a function.
@@ -36,6 +57,29 @@ final class SQLParsedColumn<Element: ColumnElement>: SQLTextColumn {
     func takeLost() -> Int {
         defer { lost = 0 }
         return lost
+    }
+}
+
+/// A column of decimals that are not known to fit an integer.
+///
+/// Digits behind the point are rounded to what float64 holds, as everywhere; whole numbers that lose digits are counted.
+final class SQLDecimalColumn: SQLTextColumn {
+    private let numbers = SQLParsedColumn<Double> { SQLNumber.double($0) }
+    private var rounded = 0
+
+    func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        // 2^53 has 16 digits: shorter numbers are exact.
+        if bytes.count >= 16, SQLNumber.isInexactWhole(bytes) { rounded += 1 }
+        numbers.append(bytes)
+    }
+
+    func appendNull() { numbers.appendNull() }
+    func finish() -> Column { numbers.finish() }
+    func takeLost() -> Int { numbers.takeLost() }
+
+    func takeRounded() -> Int {
+        defer { rounded = 0 }
+        return rounded
     }
 }
 
@@ -111,6 +155,22 @@ enum SQLNumber {
             index += 1
         }
         return value
+    }
+
+    /// So many digits always fit 64 bits.
+    static let wholeDigits = 18
+
+    /// Whether a decimal is a whole number that float64 does not hold.
+    static func isInexactWhole(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        let digits = bytes.prefix { $0 != UInt8(ascii: ".") }
+        guard bytes.dropFirst(digits.count + 1).allSatisfy({ $0 == UInt8(ascii: "0") }) else { return false }
+        // Every whole number below is exact.
+        guard digits.drop(while: { $0 < 0x31 || $0 > 0x39 }).count >= 16 else { return false }
+        guard let whole: Int128 = integer(UnsafeBufferPointer(rebasing: digits)), let number = double(bytes) else {
+            // With more digits than 128 bits have, powers of two aside, none is exact.
+            return digits.count > 38
+        }
+        return Int128(exactly: number) != whole
     }
 
     /// A decimal, `NaN`, `Infinity`, `-Infinity`.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import PluginABI
-import Synchronization
 
 /// A text for a C library that reads it from a path; the file has no name, so that nobody else finds it.
 final class SecretFile {
@@ -64,26 +63,5 @@ struct SQLCertificates {
         result.certificate = try file(certificate)
         result.key = try file(key)
         return result
-    }
-}
-
-/// Cuts the line of a connection from another thread, as long as the connection has one.
-final class SQLLine: Sendable {
-    private let descriptor: Mutex<Int32>
-
-    init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
-
-    func cut() {
-        descriptor.withLock { if $0 >= 0 { _ = shutdown($0, Int32(SHUT_RDWR)) } }
-    }
-
-    /// Called before the connection closes the descriptor, whose number then may name something else.
-    func forget() { descriptor.withLock { $0 = -1 } }
-
-    /// Whether the other side has neither sent anything nor closed the line.
-    static func isQuiet(_ descriptor: Int32) -> Bool {
-        var byte: UInt8 = 0
-        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
-        return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
     }
 }

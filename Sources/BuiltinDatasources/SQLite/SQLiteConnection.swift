@@ -5,9 +5,8 @@ import PluginABI
 import Synchronization
 
 /// Stops a SQLite connection.
-///
-/// Safety: `sqlite3_interrupt` may be called from any thread while the connection is open, which the mutex sees to.
-final class SQLiteInterrupter: SQLInterrupter, @unchecked Sendable {
+final class SQLiteInterrupter: SQLInterrupter {
+    /// The address of the connection, which SQLite lets any thread interrupt while it is open; 0 once it is not.
     private let handle: Mutex<UInt>
     private let flag = Atomic(false)
 
@@ -34,6 +33,9 @@ final class SQLiteSourceConnection: SQLConnection {
     private var statement: OpaquePointer?
     private var columns: [SQLiteColumn] = []
     private var isEnded = false
+    /// The statement was ended because of the memory that it takes.
+    private var isTooLarge = false
+    private var memory: SQLiteMemory.Share?
 
     /// Opens the file as the settings say.
     ///
@@ -90,7 +92,8 @@ final class SQLiteSourceConnection: SQLConnection {
                 return Unmanaged<SQLiteInterrupter>.fromOpaque(context).takeUnretainedValue().isCancelled ? 0 : 1
             }, Unmanaged.passUnretained(interrupter).toOpaque())
         gf_sqlite_harden(handle)
-        sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, 64 << 20)
+        sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, Self.valueBytes)
+        sqlite3_limit(handle, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000)
         sqlite3_limit(handle, SQLITE_LIMIT_SQL_LENGTH, 1 << 20)
         sqlite3_limit(handle, SQLITE_LIMIT_ATTACHED, Int32(settings.attachLimit))
         // Values of a foreign file's schema must not run code here, and its pages are not to be trusted.
@@ -99,7 +102,33 @@ final class SQLiteSourceConnection: SQLConnection {
         }
         if settings.isReadOnly { try execute("PRAGMA query_only = ON") }
         try execute("PRAGMA schema_version")
+        try SQLiteFunctions.install(on: handle)
         guardian.install(on: handle)
+        watch()
+    }
+
+    /// The most bytes of a value; what a statement computes in one step grows with it.
+    private static let valueBytes: Int32 = 8 << 20
+    /// Steps of SQLite between two looks at the memory: so many values may come on top of the bound.
+    private static let stepsBetweenLooks: Int32 = 20
+
+    /// Ends a statement that was cancelled or that takes too much memory.
+    private func watch() {
+        sqlite3_progress_handler(
+            handle, Self.stepsBetweenLooks,
+            { context in
+                guard let context else { return 1 }
+                // The connection is alive while its statements run.
+                let connection = Unmanaged<SQLiteSourceConnection>.fromOpaque(context).takeUnretainedValue()
+                if connection.interrupter.isCancelled { return 1 }
+                if connection.memory?.isTooLarge() == true { connection.isTooLarge = true }
+                return connection.isTooLarge ? 1 : 0
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// The failure of a step.
+    private func failure(_ status: Int32) -> PluginError {
+        isTooLarge ? SQLiteMemory.failure : SQLiteFailure.error(status, handle, doing: nil)
     }
 
     private func execute(_ sql: String) throws {
@@ -110,9 +139,12 @@ final class SQLiteSourceConnection: SQLConnection {
     // MARK: Statements
 
     func begin(_ query: SQLQuery) throws -> [String] {
-        var (sql, parameters) = query.text.parameterized { "?\($0)" }
-        if !SQLParameters.fit(sql, query.text, .sqlite) { (sql, parameters) = (query.text.literal, []) }
+        let prepared = query.text.parameterized { "?\($0)" }
+        let fits = SQLParameters.fit(prepared, .sqlite)
+        let (sql, parameters) = fits ? (prepared.text, prepared.parameters) : (query.text.literal, [])
         isEnded = false
+        isTooLarge = false
+        memory = SQLiteMemory.Share()
         if guardian.isReadOnly, SQLLexer(sql, .sqlite).statements.count > 1 {
             throw PluginError(.forbidden, SQLiteGuardian.oneStatement, source: .user)
         }
@@ -161,7 +193,7 @@ final class SQLiteSourceConnection: SQLConnection {
         while true {
             let status = sqlite3_step(statement)
             if status == SQLITE_DONE { return }
-            guard status == SQLITE_ROW else { throw SQLiteFailure.error(status, handle, doing: nil) }
+            guard status == SQLITE_ROW else { throw failure(status) }
         }
     }
 
@@ -179,16 +211,19 @@ final class SQLiteSourceConnection: SQLConnection {
         guard let statement else { return SQLBatch(columns: [], rowCount: 0, isLast: true) }
         var rows = 0
         var bytes = 0
-        // A column without a type cannot be sent: rows are held back until each has met a value.
-        while !isEnded, (rows < limit.rows && bytes < limit.bytes) || columns.contains(where: { !$0.isDecided }) {
-            if rows >= SQLQuery.defaultRowLimit { break }
+        while !isEnded, isRoom(in: limit, rows: rows, bytes: bytes) {
             let status = sqlite3_step(statement)
             guard status == SQLITE_ROW else {
-                guard status == SQLITE_DONE else { throw SQLiteFailure.error(status, handle, doing: nil) }
+                guard status == SQLITE_DONE else { throw failure(status) }
                 isEnded = true
                 break
             }
-            for index in columns.indices { bytes += columns[index].append(statement, Int32(index)) }
+            var rowBytes = 0
+            for index in columns.indices {
+                rowBytes += columns[index].append(statement, Int32(index))
+                guard rowBytes <= SQLWait.maximumRowBytes else { throw SQLFailure.rowTooLarge }
+            }
+            bytes += rowBytes
             rows += 1
         }
         var lost: [String: Int] = [:]
@@ -201,9 +236,16 @@ final class SQLiteSourceConnection: SQLConnection {
         return SQLBatch(columns: finished, rowCount: rows, lost: lost, isLast: isEnded)
     }
 
+    /// A column without a type cannot be sent: for some time, rows are held back until each has met a value.
+    private func isRoom(in limit: SQLBatchLimit, rows: Int, bytes: Int) -> Bool {
+        if rows < limit.rows { return bytes < limit.bytes }
+        return columns.contains { !$0.isDecided } && rows < SQLQuery.defaultRowLimit && bytes < limit.bytes
+    }
+
     func reset() -> Bool {
         sqlite3_finalize(statement)
         statement = nil
+        memory = nil
         columns = []
         return sqlite3_get_autocommit(handle) != 0
     }
@@ -216,6 +258,7 @@ final class SQLiteSourceConnection: SQLConnection {
         interrupter.forget()
         sqlite3_finalize(statement)
         statement = nil
+        memory = nil
         sqlite3_close_v2(handle)
     }
 }

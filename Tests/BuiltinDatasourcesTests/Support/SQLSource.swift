@@ -36,11 +36,14 @@ struct SQLSource: Sendable {
     /// Runs the body with one data source of a plugin.
     static func use<Result>(
         _ plugin: BuiltinPlugin, _ id: String, jsonData: JSONValue, url: String = "", user: String = "",
-        secrets: [String: String] = [:], _ body: (SQLSource) async throws -> Result
+        secrets: [String: String] = [:], log: RecordedLog? = nil, _ body: (SQLSource) async throws -> Result
     ) async throws -> Result {
+        let logger =
+            log.map { log in Logger(label: "test", factory: { _ in log.handler }) }
+            ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(serverVersion: "12.4.0"), builtins: [plugin],
-            keyValues: EmptyKeyValues(), logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            keyValues: EmptyKeyValues(), logger: logger)
         await platform.load()
         let settings = DataSourceInstanceSettings(
             uid: "sql", name: "SQL", pluginID: id, url: url, user: user, jsonData: jsonData)
