@@ -8,7 +8,7 @@ export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
 frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
-sql="SQLText SQLArray SQLTime"
+sql="SQLText SQLArray SQLTime SQLNumber"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 mkdir -p "$made"
 
@@ -58,8 +58,9 @@ build_sql() {
     build BuiltinDatasources fuzz-sql -I "$made" "$made/PluginABI.o" $sources/Common/IntervalArithmetic.swift \
         $sources/SQL/SQLText.swift $sources/SQL/SQLQuery.swift $sources/SQL/SQLMacros.swift $sources/SQL/SQLLexer.swift \
         $sources/SQL/SQLBytes.swift $sources/SQL/SQLTextColumn.swift $sources/SQL/DateTimeText.swift \
-        $sources/SQL/SQLFailure.swift $sources/PostgreSQL/PostgreSQLMacros.swift \
-        $sources/PostgreSQL/PostgreSQLType.swift $sources/MySQL/MySQLMacros.swift Fuzz/SQL/*.swift
+        $sources/SQL/SQLFailure.swift $sources/SQL/SQLLine.swift $sources/SQL/SQLConnection.swift \
+        $sources/PostgreSQL/PostgreSQLMacros.swift $sources/PostgreSQL/PostgreSQLType.swift \
+        $sources/MySQL/MySQLMacros.swift $sources/SQLite/SQLiteQuery.swift Fuzz/SQL/*.swift
 }
 
 # The first inputs of a fuzzer, from the fixtures.
@@ -78,6 +79,7 @@ seed() {
         SQLText) printf 'select $__timeGroup(t, \0475m\047, NULL), 1 from t where $__timeFilter(t) -- x\n; $a$ ; $a$' \
             >"$corpus/query" ;;
         SQLArray) printf '[0:1]={{1,NULL},{"a\\"b",t}}' >"$corpus/array" ;;
+        SQLNumber) printf '-9007199254740993.000' >"$corpus/number" ;;
         SQLTime) printf '2026-11-28 01:02:03.456789+05:30' >"$corpus/time" ;;
         SignedText) find $fixtures/signatures -name MANIFEST.txt -exec cp --backup=numbered {} "$corpus/" \; ;;
         Signature)

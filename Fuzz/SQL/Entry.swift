@@ -7,7 +7,8 @@ private let target: @Sendable ([UInt8]) -> Void = {
     case "SQLText": fuzzSQLText
     case "SQLArray": fuzzSQLArray
     case "SQLTime": fuzzSQLTime
-    default: fatalError("set FUZZ_TARGET to SQLText, SQLArray or SQLTime")
+    case "SQLNumber": fuzzSQLNumber
+    default: fatalError("set FUZZ_TARGET to SQLText, SQLArray, SQLTime or SQLNumber")
     }
 }()
 
