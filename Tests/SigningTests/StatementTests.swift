@@ -72,6 +72,56 @@ struct StatementTests {
         try other.exclusively {}
     }
 
+    @Test func aTrustedKeyIsNobodysSuccessor() throws {
+        let store = try TrustStore(keys: [
+            TrustStore.grafana(), TestKeys.acme.trusted(), TestKeys.other.trusted(plugins: ["other-*"]),
+        ])
+        for key in [try TestKeys.other.key(), try TrustStore.grafana().key, try TestKeys.acme.key()] {
+            let text = try KeyRotation(successor: key).text(time: TestKeys.signingTime)
+            let error = #expect(throws: SigningError.self) {
+                try KeyRotation.open(TestKeys.acme.open().clearSign(text), store: store, now: TestKeys.now)
+            }
+            #expect(error?.code == .statementUntrusted)
+        }
+    }
+
+    @Test func theKeyOfTheListInForceKeepsItsRight() throws {
+        let bench = try bench()
+        let trust = bench.trust
+        defer { withExtendedLifetime(bench) {} }
+        let signer = try TestKeys.acme.key()
+        _ = try trust.install(revocations: Self.list(serial: 3), now: TestKeys.now)
+
+        let removed = #expect(throws: SigningError.self) { try trust.remove(signer.keyID, now: TestKeys.now) }
+        let lowered = #expect(throws: SigningError.self) {
+            try trust.add(TestKeys.acme.trusted(mayRevoke: false), now: TestKeys.now)
+        }
+        let other = #expect(throws: SigningError.self) {
+            try trust.install(
+                revocations: Self.list(serial: 3, keys: [.init(subject: signer.fingerprint, reason: "x")]),
+                now: TestKeys.now)
+        }
+
+        #expect([removed?.code, lowered?.code] == [.statementUntrusted, .statementUntrusted])
+        #expect(other?.code == .revocationsRolledBack)
+        #expect(try trust.load(now: TestKeys.now).revocations.serial == 3)
+        _ = try trust.add(TestKeys.acme.trusted(plugins: ["*"], mayRevoke: true), now: TestKeys.now)
+    }
+
+    @Test func aFolderWhoseListDoesNotVerifyCanBeMended() throws {
+        let bench = try bench()
+        let (folder, trust) = (bench.folder, bench.trust)
+        _ = try trust.install(revocations: Self.list(serial: 3), now: TestKeys.now)
+        let name = try TestKeys.acme.key().keyID
+        for ending in ["asc", "json"] { try folder.remove("trust/\(name).\(ending)") }
+        let broken = #expect(throws: SigningError.self) { try trust.load(now: TestKeys.now) }
+
+        _ = try trust.add(TestKeys.acme.trusted(mayRevoke: true), now: TestKeys.now)
+
+        #expect(broken?.code == .statementUntrusted)
+        #expect(try trust.load(now: TestKeys.now).revocations.serial == 3)
+    }
+
     /// A program that is just being started has a copy of every descriptor until it is executed.
     @Test func theTurnEndsAlsoWhenAChildHasTheDescriptor() throws {
         let folder = try TemporaryFolder()

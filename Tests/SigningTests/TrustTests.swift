@@ -90,6 +90,47 @@ struct TrustTests {
         #expect(try trust.remove(added.key.keyID, now: TestKeys.now) == nil)
     }
 
+    @Test func aKeyThatIsAddedAgainKeepsItsOriginAndName() throws {
+        let folder = try TemporaryFolder()
+        let trust = TrustFolder(folder.path)
+        var first = try TestKeys.acme.trusted()
+        first.owner = "The people of Acme"
+        first.rotatedFrom = try TestKeys.other.key().fingerprint
+        _ = try trust.add(first, name: "acme", now: TestKeys.now)
+
+        let again = try trust.add(TestKeys.acme.trusted(plugins: ["*"], level: .inProcess), now: TestKeys.now)
+        let stored = try #require(try trust.load(now: TestKeys.now).key(id: again.key.keyID))
+
+        #expect(stored == again)
+        #expect(stored.rotatedFrom == first.rotatedFrom && stored.owner == "The people of Acme")
+        #expect(stored.plugins == ["*"] && stored.level == .inProcess)
+        #expect(stored.grantedBy == "\(folder.path)/acme.json")
+    }
+
+    @Test func aPatternThatIsNoneIsNotWritten() throws {
+        let folder = try TemporaryFolder()
+        let trust = TrustFolder(folder.path)
+
+        let error = #expect(throws: SigningError.self) {
+            try trust.add(TestKeys.acme.trusted(plugins: ["acme-["]), now: TestKeys.now)
+        }
+
+        #expect(error?.code == .trustStoreMalformed)
+        #expect(try trust.load(now: TestKeys.now) == TrustStore.builtIn())
+    }
+
+    @Test func keysOfOneLineAreOnePublisher() throws {
+        var (first, second) = (try TestKeys.other.trusted(), try TestKeys.brief.trusted())
+        let old = try TestKeys.acme.key().fingerprint
+        (first.rotatedFrom, second.rotatedFrom) = (old, first.key.fingerprint)
+        let store = try TrustStore(keys: [first, second])
+
+        #expect(store.isSamePublisher(old, second.key.fingerprint))
+        #expect(store.isSamePublisher(second.key.fingerprint, first.key.fingerprint))
+        #expect(!(try TrustStore(keys: [second])).isSamePublisher(old, second.key.fingerprint))
+        #expect(!store.isSamePublisher(old, "unsigned"))
+    }
+
     @Test func grafanasKeyCanBeForbidden() throws {
         let folder = try TemporaryFolder()
         let trust = TrustFolder(folder.path)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
+import Glibc
 import Signing
 
 /// `grafana-sign keygen`: makes a key.
@@ -44,7 +45,11 @@ struct KeygenCommand: ReportingCommand {
             time: SigningClock.signingTime())
         let key = try PublicKey(parsing: Array(files.publicKey.utf8))
         try FilePaths.create("\(output).secret.asc", files.secret, mode: 0o600)
-        try FilePaths.create("\(output).asc", files.publicKey, mode: 0o644)
+        do { try FilePaths.create("\(output).asc", files.publicKey, mode: 0o644) } catch {
+            // Half of a new key beside half of an old one is of no use to anybody.
+            unlink("\(output).secret.asc")
+            throw error
+        }
         try Terminal.write(KeyText.lines(of: key))
         Terminal.report("note", "keep \(output).secret.asc safe; give \(output).asc to those who shall trust it")
     }

@@ -30,6 +30,7 @@ struct TrustOptions: ParsableArguments {
     ///
     /// - Throws: ``CommandFailure`` `.inputOutput` when a folder is named that does not exist.
     func store() throws -> TrustStore {
+        Terminal.silenceLibraries()
         guard let folder else { return try TrustStore.builtIn() }
         guard access(folder, F_OK) == 0 else {
             throw CommandFailure(
@@ -42,6 +43,7 @@ struct TrustOptions: ParsableArguments {
     ///
     /// - Throws: ``CommandFailure`` `.usage` when none is named and none is there.
     func folderToChange() throws -> TrustFolder {
+        Terminal.silenceLibraries()
         guard let folder else {
             throw CommandFailure(
                 .usage, "trust folder: none is named, this installation has none; give --trust FOLDER")
@@ -66,8 +68,11 @@ enum SigningClock {
         return time
     }
 
-    /// A time as text, in UTC.
-    static func text(seconds: Int64) -> String { TimeText(nanoseconds: seconds * 1_000_000_000).iso }
+    /// A time as text, in UTC; one beyond the year 2262, which only a forger writes, in seconds.
+    static func text(seconds: Int64) -> String {
+        let (nanoseconds, isBeyond) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return isBeyond ? "\(seconds) s since 1970" : TimeText(nanoseconds: nanoseconds).iso
+    }
 }
 
 /// Paths as text, and small files.

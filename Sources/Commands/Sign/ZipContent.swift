@@ -53,11 +53,15 @@ struct ZipContent: PluginContent {
 
     /// Whether the entry is a file; folders have a name that ends with a slash.
     private static func isFile(_ zip: OpaquePointer, _ index: UInt64, _ name: String, path: String) throws -> Bool {
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-        let isFolder = parts.last == ""
-        guard !name.hasPrefix("/"), !name.utf8.contains(0x5C),
-            !(isFolder ? parts.dropLast() : parts[...]).contains(where: { ["", ".", ".."].contains($0) })
-        else { throw refusal(path, "the name '\(name)' leads out of the plugin's folder") }
+        // By bytes, as files are named: to a character "/" and an accent are one.
+        let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        let isFolder = parts.last?.isEmpty ?? true
+        let climbs = (isFolder ? parts.dropLast() : parts[...]).contains { part in
+            part.isEmpty || part.elementsEqual(".".utf8) || part.elementsEqual("..".utf8)
+        }
+        guard !name.utf8.starts(with: "/".utf8), !name.utf8.contains(0x5C), !climbs else {
+            throw refusal(path, "the name '\(name)' leads out of the plugin's folder")
+        }
         var system: UInt8 = 0
         var attributes: UInt32 = 0
         guard zip_file_get_external_attributes(zip, index, 0, &system, &attributes) == 0 else { return !isFolder }

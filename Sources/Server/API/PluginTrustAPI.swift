@@ -38,7 +38,7 @@ struct PluginTrustAPI: Sendable {
     }
 
     private func key(_ key: TrustedKey, in store: TrustStore) -> JSONValue {
-        let reason = store.revocations.entry(key: key.key.fingerprint)?.reason
+        let reason = store.revocations.entry(of: key.key)?.reason
         let revoked = reason ?? (key.key.isRevoked ? "by its owner" : nil)
         let signed = services.platform.plugins.filter {
             $0.signature.verdict?.signer?.fingerprint == key.key.fingerprint
@@ -75,6 +75,7 @@ struct PluginTrustAPI: Sendable {
             let key = try StoredTrustKey(json: .object(body))
             let fingerprint = key.trusted.key.fingerprint
             try checkFolder(has: fingerprint)
+            if !key.trusted.mayRevoke { try checkSignsNoList(fingerprint) }
             try await services.stores.pluginTrust.setKey(fingerprint: fingerprint, content: try key.content())
             await apply()
             return .message("Key trusted", ["fingerprint": .string(fingerprint)])
@@ -87,12 +88,7 @@ struct PluginTrustAPI: Sendable {
     private func removeKey(_ request: Request, _ context: APIContext) async throws -> Response {
         try checkRights(context)
         let fingerprint = try context.parameter("fingerprint").uppercased()
-        if let store = try? trust.current.store, store.revocations.signedBy == fingerprint {
-            throw APIError(
-                .conflict,
-                "the key signed the list of revocations \(store.revocations.serial), which would no longer verify; add a "
-                    + "newer list by another key first", messageID: "plugin.trust.signs-revocations")
-        }
+        try checkSignsNoList(fingerprint)
         guard try await services.stores.pluginTrust.removeKey(fingerprint: fingerprint) else {
             try checkFolder(has: fingerprint)
             throw APIError(.notFound, "the database has no such key")
@@ -137,6 +133,15 @@ struct PluginTrustAPI: Sendable {
         throw APIError(
             .conflict, "the key is in the trust folder, which counts before the database; change \(key.grantedBy)",
             messageID: "plugin.trust.in-folder")
+    }
+
+    /// A list whose key may not revoke any more would count no longer, and nothing would be trusted after a restart.
+    private func checkSignsNoList(_ fingerprint: String) throws {
+        guard let store = try? trust.current.store, store.revocations.signedBy == fingerprint else { return }
+        throw APIError(
+            .conflict,
+            "the key signed the list of revocations \(store.revocations.serial), which would no longer verify; add a "
+                + "newer list by another key first", messageID: "plugin.trust.signs-revocations")
     }
 
     private func checkRights(_ context: APIContext) throws {

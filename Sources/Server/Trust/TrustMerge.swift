@@ -78,6 +78,8 @@ struct TrustMerge {
                     try PublicKey(parsing: Array(text.utf8)), plugins: granted.plugins, types: granted.types,
                     level: granted.level, grantedBy: Self.fetchedGrant)
                 key.owner = granted.owner
+                // All of them are Grafana's: who was signed by one may be updated with another.
+                if id != grafana.key.keyID { key.rotatedFrom = grafana.key.fingerprint }
                 try add(key, to: &keys)
             } catch {
                 problems.append("the key \(id) of Grafana's API is not used: \(Self.text(of: error))")
@@ -154,6 +156,9 @@ struct StoredTrustKey {
         var trusted = TrustedKey(
             key, plugins: plugins.compactMap { $0 }, types: Set(types.compactMap { $0 }), level: level,
             grantedBy: Self.source)
+        if let bad = trusted.malformedPattern {
+            throw SigningError(.trustStoreMalformed, "'\(bad)' is no pattern of plugin ids; write one such as acme-*")
+        }
         if let owner = json["owner"]?.string, !owner.isEmpty { trusted.owner = owner }
         trusted.mayRevoke = json["mayRevoke"]?.bool ?? false
         self.trusted = trusted

@@ -10,10 +10,16 @@ struct ClearSignedText: Equatable {
     /// The signature packets.
     var signature: [UInt8]
 
+    /// Ten times as many as the largest plugins have files; each takes memory before anybody knows who signed it.
+    private static let mostLines = 1 << 20
+
     /// Finds and reads the first block.
     ///
     /// - Throws: ``FormatError`` with what is missing or wrong.
     init(parsing bytes: [UInt8]) throws(FormatError) {
+        guard bytes.count(where: { $0 == 0x0A }) <= Self.mostLines else {
+            throw FormatError("it has more than \(Self.mostLines) lines")
+        }
         let lines = TextLines.split(bytes)
         guard let begin = lines.firstIndex(where: { TextLines.line($0, is: "-----BEGIN PGP SIGNED MESSAGE-----") })
         else { throw FormatError("there is no line -----BEGIN PGP SIGNED MESSAGE-----") }

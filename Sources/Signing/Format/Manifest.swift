@@ -86,12 +86,11 @@ enum ManifestPath {
         if path.isEmpty { return "it is empty" }
         if path.hasPrefix("/") { return "it is absolute" }
         if path.utf8.contains(0x5C) { return "it has a backslash" }
-        for part in path.split(separator: "/", omittingEmptySubsequences: false) {
-            switch part {
-            case "": return "it has an empty part"
-            case ".", "..": return "it has the part '\(part)'"
-            default: continue
-            }
+        // By bytes, as files are named: to a character "/" and an accent are one.
+        for part in path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            if part.isEmpty { return "it has an empty part" }
+            if part.elementsEqual(".".utf8) { return "it has the part '.'" }
+            if part.elementsEqual("..".utf8) { return "it has the part '..'" }
         }
         return path == Manifest.fileName ? "it is the manifest itself" : nil
     }

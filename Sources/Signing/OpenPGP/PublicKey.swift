@@ -7,6 +7,8 @@ public struct PublicKey: Sendable, Equatable {
     /// The primary key or a subkey.
     struct Member: Sendable, Equatable {
         var keyID: String
+        /// 40 upper-case hexadecimal digits.
+        var fingerprint: String
         var createdAt: Int64
         /// Nil: never.
         var expiresAt: Int64?
@@ -106,6 +108,11 @@ public struct PublicKey: Sendable, Equatable {
     /// The primary key or subkey with an id.
     func member(_ keyID: String) -> Member? { members.first { $0.keyID == keyID } }
 
+    /// Whether the key or one of its subkeys has an id of 16, or a fingerprint of 40 hexadecimal digits of either case.
+    public func isNamed(_ name: String) -> Bool {
+        members.contains { $0.keyID == name.lowercased() || $0.fingerprint == name.uppercased() }
+    }
+
     static func algorithm(of handle: OpenPGPHandle) -> String {
         let name = handle.text(rnp_key_get_alg)
         let curve = handle.text(rnp_key_get_curve)
@@ -120,6 +127,7 @@ public struct PublicKey: Sendable, Equatable {
 extension PublicKey.Member {
     init(_ handle: OpenPGPHandle) {
         keyID = handle.text(rnp_key_get_keyid).lowercased()
+        fingerprint = handle.text(rnp_key_get_fprint).uppercased()
         createdAt = Int64(handle.number(rnp_key_get_creation))
         let lifetime = handle.number(rnp_key_get_expiration)
         expiresAt = lifetime == 0 ? nil : createdAt + Int64(lifetime)

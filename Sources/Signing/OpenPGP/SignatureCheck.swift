@@ -82,7 +82,8 @@ enum SignatureCheck {
         if let end = [member.expiresAt, key.expiresAt].compactMap({ $0 }).min(), facts.createdAt >= end {
             throw ManifestFault(.keyExpired, "the key \(facts.keyID) had expired when it signed")
         }
-        if facts.lifetime > 0, now >= facts.createdAt + facts.lifetime {
+        // The library's clock is ahead by the tolerance, and its word about the end comes too early by that.
+        if facts.lifetime > 0, now + clockTolerance >= facts.createdAt + facts.lifetime {
             throw ManifestFault(.signatureExpired, "its signature was valid for a time that has ended")
         }
         guard found.status == 0 else {

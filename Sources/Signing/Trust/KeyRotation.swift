@@ -41,8 +41,14 @@ public struct KeyRotation: Sendable {
         guard key.fingerprint == fingerprint else {
             throw SigningError(.statementInvalid, "its key is not the one that it names; make it again")
         }
-        guard store.revocations.entry(key: fingerprint) == nil else {
+        guard store.revocations.entry(of: key) == nil else {
             throw SigningError(.statementUntrusted, "its new key \(key.keyID) is revoked; get a newer statement")
+        }
+        // Else an owner could give the grants of his key to, and take its own from, a key that somebody else has.
+        if let known = key.members.lazy.compactMap({ store.key(id: $0.keyID) }).first {
+            throw SigningError(
+                .statementUntrusted,
+                "its new key \(key.keyID) is trusted already (\(known.owner)); change what it may do with trust add")
         }
         var trusted = statement.signer
         trusted.key = key

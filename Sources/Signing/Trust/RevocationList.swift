@@ -40,8 +40,8 @@ public struct RevocationList: Sendable, Equatable {
         timeMilliseconds = 0
     }
 
-    /// The entry of a key, if it is revoked.
-    public func entry(key fingerprint: String) -> Entry? { keys.first { $0.subject == fingerprint } }
+    /// The entry of a key, if it is revoked; who revokes a subkey revokes the key.
+    public func entry(of key: PublicKey) -> Entry? { keys.first { key.isNamed($0.subject) } }
 
     /// Reads a signed text.
     init(_ json: StrictJSON, signedBy: String) throws(SigningError) {

@@ -39,7 +39,7 @@ public struct SignedStatement: Sendable {
                 .statementUntrusted,
                 "it is signed by the key \(issuers.first ?? "without id"), which is not trusted; add that key first")
         }
-        if let entry = store.revocations.entry(key: signer.key.fingerprint) {
+        if let entry = store.revocations.entry(of: signer.key) {
             throw SigningError(
                 .statementUntrusted, "its key \(signer.key.keyID) is revoked (\(entry.reason)); get a newer one")
         }

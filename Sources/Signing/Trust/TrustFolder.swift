@@ -64,6 +64,9 @@ public struct TrustFolder: Sendable {
 
     /// Adds a key, or replaces the policy of one that is there.
     ///
+    /// Of the old policy stays what no option says: from which key it was rotated, and a name for the owner that is not
+    /// the key's own.
+    ///
     /// - Parameter name: The name of its files without extension; nil: that of the files that are there, or the key id.
     /// - Returns: The key as it is trusted now.
     public func add(_ key: TrustedKey, name: String? = nil, now: Int64) throws(SigningError) -> TrustedKey {
@@ -74,11 +77,23 @@ public struct TrustFolder: Sendable {
         }
         var added = key
         added.grantedBy = "\(path)/\(name).json"
-        let others = try load(now: now).keys.filter { $0.key.fingerprint != key.key.fingerprint }
-        _ = try TrustStore(keys: others + [added])
+        let known = try TrustStore(keysOf: path)
+        if let before = known.keys.first(where: { $0.key.fingerprint == key.key.fingerprint }) {
+            added.rotatedFrom = added.rotatedFrom ?? before.rotatedFrom
+            if added.owner == key.key.owner { added.owner = before.owner }
+        }
+        // What is written is what will be read.
+        let policy = TrustPolicy(added)
+        do throws(FormatError) {
+            _ = try TrustPolicy(StrictJSON(parsing: Array(policy.text.utf8)))
+        } catch {
+            throw SigningError(.trustStoreMalformed, "the policy of '\(name)': \(error.message); correct it")
+        }
+        let others = known.keys.filter { $0.key.fingerprint != key.key.fingerprint }
+        try checkRevocations(known, TrustStore(keys: others + [added]), now: now)
         // The policy first: a key without one is an error, a policy without its key too, but never is there a key that
         // may sign more than it should.
-        try FileAccess.replace("\(path)/\(name).json", with: Array(TrustPolicy(added).text.utf8))
+        try FileAccess.replace("\(path)/\(name).json", with: Array(policy.text.utf8))
         if key.key.fingerprint != GrafanaKey.fingerprint {
             try FileAccess.replace("\(path)/\(name).asc", with: Array(try key.key.armored().utf8))
         }
@@ -91,10 +106,8 @@ public struct TrustFolder: Sendable {
     ///
     /// - Returns: The key that was trusted, or nil when no key has the id or fingerprint.
     public func remove(_ id: String, now: Int64) throws(SigningError) -> TrustedKey? {
-        let store = try load(now: now)
-        guard let key = store.key(id: id) ?? store.keys.first(where: { $0.key.fingerprint == id.uppercased() }) else {
-            return nil
-        }
+        let store = try TrustStore(keysOf: path)
+        guard let key = store.key(id: id) else { return nil }
         if key.key.fingerprint == GrafanaKey.fingerprint {
             var none = key
             none.plugins = []
@@ -102,6 +115,8 @@ public struct TrustFolder: Sendable {
             none.level = .process
             return try add(none, name: "grafana", now: now)
         }
+        let others = store.keys.filter { $0.key.fingerprint != key.key.fingerprint }
+        try checkRevocations(store, TrustStore(keys: others), now: now)
         if let name = try files(of: key.key.fingerprint) {
             for file in ["\(path)/\(name).asc", "\(path)/\(name).json"] where unlink(file) != 0 && errno != ENOENT {
                 throw SigningError(
@@ -111,10 +126,37 @@ public struct TrustFolder: Sendable {
         return key
     }
 
+    /// Refuses a change of keys after which the list of revocations in force would verify no longer, and with it nothing.
+    ///
+    /// A list that does not verify now keeps nobody from mending that.
+    private func checkRevocations(_ present: TrustStore, _ future: TrustStore, now: Int64) throws(SigningError) {
+        let file = "\(path)/\(RevocationList.fileName)"
+        guard FileAccess.exists(file) else { return }
+        let bytes = try FileAccess.bytes(of: file, limit: RevocationList.maximumBytes)
+        let serial = try seenSerial()
+        guard let list = try? present.openRevocations(bytes, minimumSerial: serial, now: now) else { return }
+        do throws(SigningError) {
+            _ = try future.openRevocations(bytes, minimumSerial: serial, now: now)
+        } catch {
+            throw SigningError(
+                .statementUntrusted,
+                "the key \(list.signedBy) signed the list of revocations \(list.serial), which would not count any more; put "
+                    + "a newer list by another key in force first, or keep its right with --may-revoke")
+        }
+    }
+
     /// Takes over a revocation list after verifying it, and remembers its serial.
+    ///
+    /// - Throws: ``SigningError`` `.revocationsRolledBack` also for another list with the serial of the one in force.
     public func install(revocations bytes: [UInt8], now: Int64) throws(SigningError) -> RevocationList {
         // The list in force judges the signer too: a revoked key cannot take its revocation back.
-        let list = try load(now: now).openRevocations(bytes, minimumSerial: seenSerial(), now: now)
+        let store = try load(now: now)
+        let list = try store.openRevocations(bytes, minimumSerial: seenSerial(), now: now)
+        guard list.serial > store.revocations.serial || list == store.revocations else {
+            throw SigningError(
+                .revocationsRolledBack,
+                "its serial is \(list.serial), which another list in force has; sign it with a higher one")
+        }
         try makeFolder()
         try FileAccess.replace("\(path)/\(RevocationList.fileName)", with: bytes)
         try remember(list)

@@ -14,6 +14,13 @@ extension TrustStore {
     ///   - now: Seconds since 1970.
     /// - Throws: ``SigningError``; one bad file refuses the whole store, so that no key or revocation is lost unnoticed.
     public init(folder: String, minimumSerial: Int64 = 0, now: Int64) throws(SigningError) {
+        try self.init(keysOf: folder)
+        let list = "\(folder)/\(RevocationList.fileName)"
+        revocations = try readRevocations(FileAccess.exists(list) ? list : nil, minimumSerial: minimumSerial, now: now)
+    }
+
+    /// Reads the keys of a trust folder, and no revocations.
+    init(keysOf folder: String) throws(SigningError) {
         let names = FileAccess.exists(folder) ? try FileAccess.names(in: folder) : []
         var grafana: TrustedKey? = try Self.grafana()
         var keys: [TrustedKey] = []
@@ -39,9 +46,6 @@ extension TrustStore {
             grafana = nil
         }
         try self.init(keys: (grafana.map { [$0] } ?? []) + keys)
-        revocations = try readRevocations(
-            names.contains(RevocationList.fileName) ? "\(folder)/\(RevocationList.fileName)" : nil,
-            minimumSerial: minimumSerial, now: now)
     }
 
     private static func readKey(_ path: String) throws(SigningError) -> PublicKey {

@@ -20,10 +20,24 @@ public struct TrustStore: Sendable, Equatable {
         }
     }
 
-    /// The trusted key whose primary key or subkey has an id: 16 hexadecimal digits of either case.
-    public func key(id: String) -> TrustedKey? {
-        let wanted = id.lowercased()
-        return keys.first { $0.key.member(wanted) != nil }
+    /// The trusted key whose primary key or subkey has an id of 16, or a fingerprint of 40 hexadecimal digits.
+    public func key(id: String) -> TrustedKey? { keys.first { $0.key.isNamed(id) } }
+
+    /// Whether two keys, by their fingerprints, are of one publisher: the same, or one came by rotation from the other or
+    /// both from a third.
+    public func isSamePublisher(_ one: String, _ other: String) -> Bool {
+        !line(of: one).isDisjoint(with: line(of: other))
+    }
+
+    /// A key and those that it succeeds, as far as the store knows them.
+    private func line(of fingerprint: String) -> Set<String> {
+        var line: Set<String> = [fingerprint]
+        var last = fingerprint
+        while let before = keys.first(where: { $0.key.fingerprint == last })?.rotatedFrom, line.insert(before).inserted
+        {
+            last = before
+        }
+        return line
     }
 
     /// A store that trusts Grafana's own key for all plugins and types, in the server's process, and nobody else.

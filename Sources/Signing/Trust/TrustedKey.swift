@@ -38,6 +38,9 @@ public struct TrustedKey: Sendable, Equatable {
         plugins.contains { Glob($0)?.matches(id) == true }
     }
 
+    /// The first of ``plugins`` that is no pattern; nil when all are.
+    public var malformedPattern: String? { plugins.first { Glob($0) == nil } }
+
     /// The key as a verdict names it.
     var signer: SignatureVerdict.Signer {
         SignatureVerdict.Signer(

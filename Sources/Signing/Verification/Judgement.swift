@@ -32,6 +32,7 @@ struct Judgement {
             verdict = SignatureVerdict(
                 .valid, .valid, reason: "signed by \(key.owner), \(manifest.files.count) files unchanged")
             verdict.level = key.level
+            verdict.grantedPlugins = key.plugins
         } catch {
             trace?(VerificationStep(error.step, .failed, error.verdict.reason))
             verdict = error.verdict
@@ -119,7 +120,7 @@ struct Judgement {
                 remedy: "if you trust its owner, get the public key and add it with grafana-sign trust add")
         }
         signer = key.signer
-        if let entry = verifier.store.revocations.entry(key: key.key.fingerprint) {
+        if let entry = verifier.store.revocations.entry(of: key.key) {
             throw refusal(
                 "key", .keyRevoked, "the key \(key.key.keyID) of \(key.owner) is revoked: \(entry.reason)",
                 remedy: "install a release that is signed with the owner's new key")

@@ -59,6 +59,8 @@ public struct SignatureVerdict: Sendable, Equatable {
     public var signer: Signer?
     /// The most that the key's trust allows; nil unless the status is `valid`.
     public var level: TrustLevel?
+    /// Patterns of the plugin ids that the key may sign; nil unless the status is `valid`.
+    public var grantedPlugins: [String]?
     /// The manifest, as soon as it could be read; trust its content only when the status is `valid`.
     public var manifest: Manifest?
     /// When the signature was made, seconds since 1970; nil until it is known to be good.
@@ -79,6 +81,23 @@ public struct SignatureVerdict: Sendable, Equatable {
 }
 
 extension SignatureVerdict {
+    /// The verdict for a plugin that comes with the one that was judged: nested in its folder, or under another name.
+    ///
+    /// - Parameter ids: Its id and its other names; the key has to be trusted for each.
+    public func narrowed(to ids: [String]) -> SignatureVerdict {
+        guard status == .valid, let granted = grantedPlugins,
+            let id = ids.first(where: { id in !granted.contains { Glob($0)?.matches(id) == true } })
+        else { return self }
+        var refused = SignatureVerdict(
+            .invalid, .keyNotForPlugin,
+            reason:
+                "the key \(signer?.keyID ?? "") of \(signer?.owner ?? "") may not sign the plugin '\(id)', which comes "
+                + "with '\(manifest?.plugin ?? "")'",
+            remedy: "if it should, add the id to \"plugins\" in \(signer?.grantedBy ?? "its policy")")
+        (refused.signer, refused.manifest, refused.signedAt) = (signer, manifest, signedAt)
+        return refused
+    }
+
     /// The exact reason of a verdict.
     public struct Code: RawRepresentable, Hashable, Sendable {
         /// The kebab-case name that programs and documents use.

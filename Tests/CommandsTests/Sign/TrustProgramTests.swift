@@ -65,13 +65,18 @@ struct TrustProgramTests {
             "trust", "rotate", "--successor", "\(bench.path)/next.asc", "--key", "\(bench.key).secret.asc",
         ])
         try bench.write("rotation.txt", made.output)
-        let taken = try bench.run(["trust", "rotate", "--trust", bench.trust, "\(bench.path)/rotation.txt"])
+        let asked = try bench.run(["trust", "rotate", "--trust", bench.trust, "\(bench.path)/rotation.txt"])
+        let take = ["trust", "rotate", "--yes", "--trust", bench.trust, "\(bench.path)/rotation.txt"]
+        let taken = try bench.run(take)
+        let again = try bench.run(take)
         try bench.run(["sign", bench.plugin, "--key", "\(bench.path)/next.secret.asc", "--org", "acme"])
         let verdict = try bench.verdict()
         try bench.write("rotation.txt", made.output.replacingOccurrences(of: "\"time\"", with: "\"tame\""))
         let forged = try bench.run(["trust", "rotate", "--trust", bench.trust, "\(bench.path)/rotation.txt"])
 
         #expect(taken.status == 0 && taken.output.contains("plugins      acme-*"), "\(taken)")
+        #expect(asked.status == 64 && asked.errors.contains("--yes"))
+        #expect(again.status == 77 && again.errors.contains("is trusted already"), "\(again)")
         #expect(verdict["status"] as? String == "valid")
         #expect(forged.status == 65 && forged.errors.contains("[statement-invalid]"))
     }

@@ -30,6 +30,7 @@ final class ProgressText: Sendable {
         case .unpacking(let id, let bytes, let whole): line("Unpacking \(id)", bytes, whole, showsRate: false)
         case .resolved(let id, let version, let source): step("\(id) v\(version) from \(source)")
         case .verified(let id, let publisher): step("\(id): \(Self.words(publisher))")
+        case .asking: finish()
         case .dependency(let id, let parent): say("Fetching \(parent) dependency \(id)...")
         case .warning(let text): say("warning: \(text)")
         case .installed: finish()
@@ -78,7 +79,8 @@ final class ProgressText: Sendable {
     static func text(_ name: String, _ bytes: UInt64, _ whole: UInt64?, rate: Double?) -> String {
         var text = "\(name)  \(megabytes(Double(bytes)))"
         if let whole, whole > 0 {
-            text += " of \(megabytes(Double(whole))) MB  \(min(100, bytes * 100 / whole))%"
+            let percent = Int(min(1, Double(bytes) / Double(whole)) * 100)
+            text += " of \(megabytes(Double(whole))) MB  \(percent)%"
         } else {
             text += " MB"
         }

@@ -64,8 +64,9 @@ struct TrustExportCommand: ReportingCommand {
 
     func perform() async throws {
         let store = try trust.store()
-        guard let found = store.key(id: key) ?? store.keys.first(where: { $0.key.fingerprint == key.uppercased() })
-        else { throw CommandFailure(.badData, "key '\(key)': it is not trusted; see grafana-sign trust list") }
+        guard let found = store.key(id: key) else {
+            throw CommandFailure(.badData, "key '\(key)': it is not trusted; see grafana-sign trust list")
+        }
         try Terminal.write(try found.key.armored())
     }
 }

@@ -65,6 +65,12 @@ struct TrustRevokeCommand: ReportingCommand {
     private func nextList(of store: TrustStore) throws -> [UInt8] {
         let time = try SigningClock.signingTime()
         var next = store.revocations
+        guard next.serial < .max else {
+            throw CommandFailure(
+                .badData,
+                "revocations: the serial of the list in force is the largest that there is, so none can follow; tell whoever "
+                    + "signed it, and begin a new trust folder")
+        }
         next.serial += 1
         next.timeMilliseconds = time * 1000
         for name in keys {
@@ -88,6 +94,7 @@ struct TrustRevokeCommand: ReportingCommand {
             throw CommandFailure(
                 .badData, "key '\(name)': it is neither trusted here nor a fingerprint; give all 40 digits")
         }
+        Terminal.report("warning", "no key with the fingerprint \(text) is trusted here; see that it has no mistake")
         return text
     }
 }

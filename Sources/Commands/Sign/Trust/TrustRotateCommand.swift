@@ -9,7 +9,8 @@ struct TrustRotateCommand: ReportingCommand {
         abstract: "Makes a statement with which an old key names its successor, or takes one over.",
         discussion: """
             The owner: trust rotate --successor NEW.asc --key OLD.secret.asc > rotation.txt. Those who trust the old key: \
-            trust rotate rotation.txt. The new key may then sign what the old one may, which stays until it is removed.
+            trust rotate rotation.txt, which shows the new key and asks. It may then sign what the old one may, which stays \
+            until it is removed.
             """)
 
     @Argument(help: ArgumentHelp("A statement to take over.", valueName: "statement"))
@@ -17,6 +18,9 @@ struct TrustRotateCommand: ReportingCommand {
 
     @Option(help: ArgumentHelp("The public key that the statement names; signs with the key below.", valueName: "file"))
     var successor: String?
+
+    @Flag(help: "Do not ask.")
+    var yes = false
 
     @OptionGroup(title: "Old key")
     var key: SigningKeyOptions
@@ -35,15 +39,18 @@ struct TrustRotateCommand: ReportingCommand {
         if let successor { return try make(successor) }
         guard let statement else { return }
         let folder = try trust.folderToChange()
-        let rotated: TrustedKey
-        do {
-            rotated = try KeyRotation.open(
-                try FilePaths.bytes(of: statement, limit: KeyRotation.maximumBytes),
-                store: try folder.load(now: SigningClock.now), now: SigningClock.now)
-        } catch {
-            throw CommandFailure(error, subject: statement)
+        let bytes = try FilePaths.bytes(of: statement, limit: KeyRotation.maximumBytes)
+        let added = try folder.exclusively {
+            let rotated: TrustedKey
+            do {
+                rotated = try KeyRotation.open(
+                    bytes, store: try folder.load(now: SigningClock.now), now: SigningClock.now)
+            } catch {
+                throw CommandFailure(error, subject: statement)
+            }
+            if !yes { try Confirmation.ask("\(TrustText.lines(of: rotated))Trust this key?") }
+            return try folder.add(rotated, now: SigningClock.now)
         }
-        let added = try folder.exclusively { try folder.add(rotated, now: SigningClock.now) }
         try Terminal.write(TrustText.lines(of: added))
     }
 

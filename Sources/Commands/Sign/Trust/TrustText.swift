@@ -5,7 +5,7 @@ import Signing
 /// A trust store for people and programs.
 enum TrustText {
     static func text(_ store: TrustStore) -> String {
-        var text = store.keys.map { lines(of: $0, revoked: store.revocations.entry(key: $0.key.fingerprint)) }
+        var text = store.keys.map { lines(of: $0, revoked: store.revocations.entry(of: $0.key)) }
             .joined(separator: "\n")
         let list = store.revocations
         guard list.serial > 0 else { return text }
@@ -47,7 +47,7 @@ enum TrustText {
                 "expiresAt": trusted.key.expiresAt.map { .string(SigningClock.text(seconds: $0)) } ?? .null,
                 "rotatedFrom": trusted.rotatedFrom.map { .string($0) } ?? .null,
                 "grantedBy": .string(trusted.grantedBy),
-                "revoked": store.revocations.entry(key: trusted.key.fingerprint).map { .string($0.reason) } ?? .null,
+                "revoked": store.revocations.entry(of: trusted.key).map { .string($0.reason) } ?? .null,
             ]
         }
         func entries(_ list: [RevocationList.Entry], _ name: String) -> JSONValue {
