@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Glibc
 import Signing
 import TestSupport
 import Testing
@@ -153,7 +154,7 @@ struct SignatureStageTests {
         try folder.writePlugin("app/panel", id: "acme-child-panel", type: "panel")
         try folder.write("app/panel/module.js", "define([],()=>{})")
         try signer.sign(folder["app"])
-        let pipeline = try pipeline([signer.trusted(plugins: ["acme-app"])])
+        let pipeline = try pipeline([signer.trusted(plugins: ["acme-*"])])
 
         let signed = await pipeline.prepare(folder)
         try folder.write("app/panel/module.js", "evil")
@@ -163,6 +164,48 @@ struct SignatureStageTests {
         #expect(signed.validated.allSatisfy { $0.signature.status == .valid })
         #expect(signed.validated.last?.files.signed?.keys.sorted() == ["module.js", "plugin.json"])
         #expect(changed.validated.isEmpty && changed.refusals.map(\.code) == [.signatureModified, .signatureModified])
+    }
+
+    @Test func aKeySignsNeitherNestedPluginsNorAliasesOfOthers() async throws {
+        try folder.writePlugin("app", id: "acme-app", type: "app", #""info": {"version": "2.0.0"}"#)
+        try folder.writePlugin("app/panel", id: "beta-vault-panel", type: "panel")
+        try folder.write("app/panel/module.js", "define([],()=>{})")
+        try folder.writePlugin(
+            "other", id: "acme-other-panel", type: "panel",
+            #""info": {"version": "1.0.0"}, "aliasIDs": ["beta-vault-panel"]"#)
+        try folder.write("other/module.js", "define([],()=>{})")
+        for name in ["app", "other"] { try signer.sign(folder[name]) }
+
+        let limited = try await pipeline([signer.trusted(plugins: ["acme-*"])]).prepare(folder)
+        let free = try await pipeline([signer.trusted(plugins: ["*"])]).prepare(folder)
+
+        #expect(limited.validated.map(\.id) == ["acme-app"])
+        #expect(limited.refusals.compactMap(\.pluginID).sorted() == ["acme-other-panel", "beta-vault-panel"])
+        #expect(limited.refusals.allSatisfy { $0.signature?.code == .keyNotForPlugin }, "\(limited.refusals)")
+        #expect(free.refusals.isEmpty)
+    }
+
+    @Test(arguments: ["pipe", "dangling", "name"])
+    func whatIsNoFileIsNotSigned(_ kind: String) async throws {
+        try folder.writePlugin("app", id: "acme-app", type: "app", #""info": {"version": "2.0.0"}"#)
+        try folder.write("app/module.js", "define([],()=>{})")
+        try signer.sign(folder["app"])
+        let place = folder["app"] + "/x"
+        switch kind {
+        case "pipe": try #require(mkfifo(place, 0o600) == 0)
+        case "dangling": try #require(symlink("nowhere", place) == 0)
+        default:
+            let bytes = Array((folder["app"] + "/").utf8) + [0xFF, 0]
+            let file = bytes.withUnsafeBytes {
+                open($0.bindMemory(to: CChar.self).baseAddress!, O_CREAT | O_WRONLY, 0o600)
+            }
+            try #require(close(file) == 0)
+        }
+
+        let prepared = try await pipeline([signer.trusted()]).prepare(folder)
+
+        #expect(prepared.validated.isEmpty)
+        #expect(prepared.refusals.first?.signature?.code == .fileSpecial, "\(prepared.refusals)")
     }
 
     @Test func withoutReadableTrustNoSignatureIsValid() async throws {

@@ -57,17 +57,25 @@ enum FileSystem {
     }
 
     /// The names in a folder, sorted by bytes, without `.` and `..`; names that are not UTF-8 are left out.
-    static func names(in folder: String) throws(FileError) -> [String] {
+    static func names(in folder: String) throws(FileError) -> [String] { try listing(of: folder).names }
+
+    /// The names in a folder, sorted by bytes, without `.` and `..`; and one that is not UTF-8, with U+FFFD in it.
+    static func listing(of folder: String) throws(FileError) -> (names: [String], unreadable: String?) {
         guard let stream = opendir(folder) else { throw FileError(operation: "list", path: folder, number: errno) }
         defer { closedir(stream) }
         var names: [String] = []
+        var unreadable: String?
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                let bytes = bytes.prefix { $0 != 0 }
+                guard let name = String(validating: bytes, as: UTF8.self) else {
+                    unreadable = String(decoding: bytes, as: UTF8.self)
+                    return
+                }
+                if name != ".", name != ".." { names.append(name) }
             }
-            if let name, name != ".", name != ".." { names.append(name) }
         }
-        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return (names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }, unreadable)
     }
 
     /// All bytes of a regular file of at most `limit` bytes.
@@ -108,9 +116,10 @@ enum FilePath {
     /// A relative path without `.` parts and double slashes; nil when it is empty, absolute or climbs with `..`.
     static func normalized(_ path: String) -> String? {
         guard !path.hasPrefix("/"), !path.utf8.contains(0) else { return nil }
-        let parts = path.split(separator: "/").filter { $0 != "." }
-        guard !parts.isEmpty, !parts.contains("..") else { return nil }
-        return parts.joined(separator: "/")
+        // By bytes, as files are named: to a character "/" and an accent are one.
+        let parts = path.utf8.split(separator: UInt8(ascii: "/")).filter { !$0.elementsEqual(".".utf8) }
+        guard !parts.isEmpty, !parts.contains(where: { $0.elementsEqual("..".utf8) }) else { return nil }
+        return parts.map(Substring.init).joined(separator: "/")
     }
 
     /// Whether `path` is `folder` itself or below it; both without `..` parts.

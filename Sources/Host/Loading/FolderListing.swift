@@ -45,6 +45,33 @@ enum FolderListing {
         }
     }
 
+    /// What below a folder is neither a file nor a folder nor a link to one.
+    ///
+    /// A pipe, a device, a link to nothing, or what has a name that is not UTF-8: no manifest can vouch for it.
+    ///
+    /// - Returns: the first by the order of the walk; nil when there is none.
+    static func irregular(in root: String) -> String? {
+        var open = [(path: root, level: 0)]
+        while let (folder, level) = open.popLast() {
+            guard level < deepestLevel, let listing = try? FileSystem.listing(of: folder) else { continue }
+            if let name = listing.unreadable { return FilePath.join(folder, name) }
+            for name in listing.names {
+                let full = FilePath.join(folder, name)
+                guard let status = FileSystem.status(of: full, followingSymlinks: false) else { continue }
+                if status.isFolder {
+                    open.append((full, level + 1))
+                } else if status.isSymlink {
+                    guard let target = FileSystem.status(of: full), target.isFile || target.isFolder else {
+                        return full
+                    }
+                } else if !status.isFile {
+                    return full
+                }
+            }
+        }
+        return nil
+    }
+
     private static func addSymlink(
         _ full: String, relative: String, root: String, realRoot: String, into files: inout Set<String>
     ) throws(PluginRefusal) {

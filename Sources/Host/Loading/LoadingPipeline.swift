@@ -56,7 +56,8 @@ public struct LoadingPipeline: Sendable {
             let signature = verifier.signature(of: candidates)
             for candidate in candidates {
                 do {
-                    prepared.validated.append(try validation.validate(candidate, signature: signature))
+                    let own = signature.narrowed(to: candidate.descriptor)
+                    prepared.validated.append(try validation.validate(candidate, signature: own))
                 } catch let refusal as PluginRefusal {
                     prepared.refusals.append(refusal)
                 } catch {

@@ -58,6 +58,13 @@ public struct PluginSignature: Sendable {
 }
 
 extension PluginSignature {
+    /// The signature of one plugin of a bundle: its key has to be trusted for the plugin's id and its aliases as well.
+    func narrowed(to descriptor: PluginDescriptor) -> PluginSignature {
+        guard let verdict else { return self }
+        let own = verdict.narrowed(to: [descriptor.id] + descriptor.aliasIDs)
+        return own == verdict ? self : PluginSignature(own)
+    }
+
     /// Whether a plugin may go on as it runs when this signature takes the place of the other.
     func grantsTheSame(as other: PluginSignature) -> Bool { status == other.status && level == other.level }
 }

@@ -72,6 +72,13 @@ public struct TrustVerifier: SignatureVerifier {
         } catch {
             return PluginSignature(Self.unreadable(error))
         }
+        if let irregular = FolderListing.irregular(in: primary.bundleFolder) {
+            let name = FilePath.relative(irregular, to: primary.bundleFolder) ?? irregular
+            return PluginSignature(
+                SignatureVerdict(
+                    .invalid, .fileSpecial, reason: "'\(name)' is neither a file nor a folder, nor a link to one",
+                    remedy: "remove it; a signed plugin consists of files and folders"))
+        }
         // As plugin.json has it, before placeholders are filled in.
         let version = primary.descriptor.json["info"]?["version"]?.string ?? ""
         let plugin = PluginIdentity(id: primary.descriptor.id, version: version)

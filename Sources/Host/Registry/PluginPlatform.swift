@@ -169,7 +169,7 @@ public final class PluginPlatform: Service {
         var entry = entry
         let (id, before) = (entry.plugin.id, entry.plugin.signature)
         let sealed = [entry.plugin.image, entry.plugin.executableImage].compactMap { $0 }
-        entry.plugin.signature = pipeline.verifier.rejudge(before, sealed: sealed)
+        entry.plugin.signature = pipeline.verifier.rejudge(before, sealed: sealed).narrowed(to: entry.plugin.descriptor)
         let judged = entry.plugin.signature
         if judged.status != before.status, let refusal = judged.refusal(of: id, folder: entry.plugin.folder) {
             return unload(id, refusal)

@@ -20,8 +20,16 @@ final class PluginRegistry: Sendable {
 
     private let state = Mutex(State())
 
+    /// The plugin with an id or alias.
+    ///
+    /// No alias stands in for a plugin that is installed and was refused: its data sources have secrets that are not for
+    /// another one.
     subscript(id: String) -> Entry? {
-        state.withLock { state in state.entries[id] ?? state.aliases[id].flatMap { state.entries[$0] } }
+        state.withLock { state in
+            if let entry = state.entries[id] { return entry }
+            guard !state.refusals.contains(where: { $0.pluginID == id && $0.isFault }) else { return nil }
+            return state.aliases[id].flatMap { state.entries[$0] }
+        }
     }
 
     var all: [Entry] {
