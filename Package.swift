@@ -203,7 +203,9 @@ let package = Package(
             ]),
         tests(
             "CommandsTests",
-            ["Commands", "PluginABI", "Server", "Settings", "Storage", logging] + nio),
+            [
+                "Commands", "Catalog", "PluginABI", "Server", "Settings", "Signing", "Storage", "TestSupport", logging,
+            ] + nio),
         tests("EndToEndTests", ["PluginABI", "TestSupport"]),
 
         // Runs programs for the tests, and talks to them.

@@ -128,8 +128,12 @@ struct PluginTrustTests {
             try "{".write(to: folder.appending(path: "\(signer.key.keyID).json"), atomically: true, encoding: .utf8)
             try await eventually { try await server.get("/api/plugins/trust").json["problems"]?.array?.count == 1 }
             #expect(server.platform.plugin(id: Self.id) != nil)
+            let page = try await server.get("/").text
+            #expect(page.contains("Trust in signatures") && page.contains("\(signer.key.keyID).json"))
             try signer.install(in: folder, mayRevoke: true)
             try await eventually { try await server.get("/api/plugins/trust").json["problems"] == [] }
+            let mended = try await server.get("/").text
+            #expect(!mended.contains("Trust in signatures"))
 
             try signer.uninstall(from: folder)
             try await eventually { server.platform.plugin(id: Self.id) == nil }

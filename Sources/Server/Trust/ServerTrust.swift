@@ -4,7 +4,7 @@ import Glibc
 public import Logging
 import NIOPosix
 public import PluginHost
-import Signing
+public import Signing
 public import Storage
 import Synchronization
 
@@ -57,6 +57,23 @@ public final class ServerTrust: Sendable {
             return CurrentTrust(try TrustFolderContent(folder, now: StoreClock.system.epochSeconds).store)
         } catch {
             return CurrentTrust(unreadable: error)
+        }
+    }
+
+    /// Whom a server with this folder and this database trusts, for a command beside it; writes nothing.
+    ///
+    /// - Returns: The store, and what could not be used.
+    /// - Throws: `SigningError` when the server would take no signature as valid; `StorageError`.
+    public static func store(folder: String?, stores: Stores) async throws -> (store: TrustStore, problems: [String]) {
+        let database = try await stores.pluginTrust.find()
+        let fetched = try await PublicKeyStore(store: stores.keyValues, inspect: keyID).keys()
+        return try await NIOThreadPool.singleton.runIfActive {
+            let now = StoreClock.system.epochSeconds
+            let content = try TrustFolderContent(folder, now: now)
+            let outcome = try TrustMerge(
+                folder: content.store, folderList: content.list, database: database, fetched: fetched, now: now
+            ).merged()
+            return (outcome.store, outcome.problems)
         }
     }
 

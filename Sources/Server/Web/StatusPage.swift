@@ -10,6 +10,8 @@ struct StatusPage {
     var sources: [StoredDataSource]
     var plugins: [PluginInfo]
     var refusals: [PluginRefusal]
+    /// What is wrong with the trust in signatures; empty for those who may not mend it.
+    var trustProblems: [String]
 
     func html(_ options: ServerOptions) -> String {
         let running = plugins.count { $0.state == .running }
@@ -25,7 +27,8 @@ struct StatusPage {
             <p class="facts"><span>API version <b>\(ServerOptions.announcedVersion)</b></span>\
             <span><b>\(sources.count)</b> data source\(sources.count == 1 ? "" : "s")</span>\
             <span><b>\(running)</b> of \(plugins.count) plugins running</span>\
-            \(faults.isEmpty ? "" : "<a class=\"tag bad\" href=\"#refused\">\(faults.count) refused</a>" as HTMLText)</p>
+            \(faults.isEmpty ? "" : "<a class=\"tag bad\" href=\"#refused\">\(faults.count) refused</a>" as HTMLText)</p>\
+            \(trustSection)
             <h2>Data sources</h2>\(dataSources(options))
             <h2>Plugins</h2>\(pluginTable(options))
             \(faults.isEmpty ? "" : "<h2 id=\"refused\">Refused plugins</h2>" as HTMLText)\(refusalList(faults))
@@ -34,6 +37,18 @@ struct StatusPage {
             <a href="\(options.link("/metrics"))"><code>/metrics</code></a></p></div>
             """
         return Page.html(title: "Status", user: userName, options, content)
+    }
+
+    private var trustSection: HTMLText {
+        guard !trustProblems.isEmpty else { return "" }
+        let items = trustProblems.map { problem -> HTMLText in
+            "<div class=\"refusal\"><p><span class=\"tag bad\">not used</span> \(problem)</p></div>"
+        }
+        return """
+            <h2 id="trust">Trust in signatures</h2><div class="card">\(items)<div class="refusal"><p class="fix">mend it in \
+            the folder of <code>[plugins] trust_path</code> or with <code>/api/plugins/trust</code>; until then what could be \
+            read before counts</p></div></div>
+            """
     }
 
     private func dataSources(_ options: ServerOptions) -> HTMLText {

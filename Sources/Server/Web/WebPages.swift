@@ -23,7 +23,8 @@ struct WebPages: Sendable {
         let page = StatusPage(
             userName: identity.user.map { $0.name.isEmpty ? $0.login : $0.name } ?? "",
             mustChangePassword: identity.user?.mustChangePassword ?? false, mayAdminister: isAdmin, sources: sources,
-            plugins: services.platform.plugins, refusals: isAdmin ? services.platform.refusals : [])
+            plugins: services.platform.plugins, refusals: isAdmin ? services.platform.refusals : [],
+            trustProblems: isAdmin ? services.trust.report.problems : [])
         return .html(page.html(options))
     }
 }

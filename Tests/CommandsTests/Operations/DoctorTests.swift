@@ -4,7 +4,9 @@ import NIOCore
 import NIOPosix
 import PluginABI
 import Server
+import Signing
 import Storage
+import TestSupport
 import Testing
 
 @testable import Commands
@@ -162,8 +164,9 @@ struct PluginsCheckTests {
 
         let findings = try await PluginsCheck(settings: home.settings()).findings()
 
-        #expect(findings.first?.message == "0 can load; 2 refused")
-        #expect(findings.dropFirst().map(\.status) == [.error, .error])
+        #expect(findings.map(\.check) == ["trust", "plugins", "plugins", "plugins"])
+        #expect(findings.map(\.status) == [.ok, .ok, .error, .error])
+        #expect(findings[1].message == "0 can load; 2 refused")
         #expect(findings.contains { $0.message.contains("[plugin-json-malformed]") })
         #expect(findings.contains { $0.message.contains("[signature-missing]") })
     }
@@ -178,6 +181,47 @@ struct PluginsCheckTests {
 
         let findings = await PluginsCheck(settings: settings).findings()
 
-        #expect(findings.first?.message == "1 can load: acme-clock-panel; 0 refused")
+        #expect(findings.map(\.status) == [.ok, .ok, .warning])
+        #expect(findings[1].message == "1 can load: acme-clock-panel; 0 refused")
+    }
+
+    @Test func keysOfTheDatabaseCount() async throws {
+        let home = try TemporaryHome()
+        let signer = try home.signedPanel()
+        let before = try await PluginsCheck(settings: home.settings()).findings()
+        try await home.trust(signer)
+
+        let beside = try await home.asServer { _ in try await PluginsCheck(settings: home.settings()).findings() }
+        let alone = try await PluginsCheck(settings: home.settings()).findings()
+
+        #expect(before.map(\.status) == [.ok, .ok, .error])
+        #expect(before[2].message.contains("no public key for \(signer.key.keyID)"), "\(before)")
+        for findings in [beside, alone] {
+            #expect(findings.map(\.status) == [.ok, .ok], "\(findings)")
+            #expect(findings[0].message == "2 keys")
+            #expect(findings[1].message == "1 can load: acme-clock-panel; 0 refused")
+        }
+        #expect(DatabaseLockProbe(path: home.databasePath).state == .free)
+    }
+
+    @Test func withoutTheDatabaseAnUnknownKeyIsNoFault() async throws {
+        let home = try TemporaryHome()
+        try home.signedPanel()
+        try home.write("no database", to: "data/grafana.db")
+
+        let findings = try await PluginsCheck(settings: home.settings()).findings()
+
+        #expect(findings.map(\.status) == [.ok, .warning, .ok, .warning])
+        #expect(findings[1].message.hasPrefix("the keys and revocations of the database are not looked at: "))
+    }
+
+    @Test func aTrustFolderThatCannotBeReadIsAnError() async throws {
+        let home = try TemporaryHome()
+        try home.write("{", to: "conf/trust/acme.json")
+
+        let findings = try await PluginsCheck(settings: home.settings()).findings()
+
+        #expect(findings.first?.check == "trust" && findings.first?.status == .error)
+        #expect(findings.first?.message.contains("[trust-store-malformed]") == true, "\(findings)")
     }
 }

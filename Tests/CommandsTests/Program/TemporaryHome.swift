@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Logging
+import PluginABI
 import Settings
+import Signing
 import Storage
+import TestSupport
 import Testing
 
 @testable import Commands
@@ -54,6 +57,26 @@ final class TemporaryHome: Sendable {
         do { outcome = .success(try await work(stores)) } catch { outcome = .failure(error) }
         await stores.close()
         return try outcome.get()
+    }
+
+    /// Puts a signed panel into the plugins folder.
+    @discardableResult
+    func signedPanel() throws -> TestSigner {
+        let signer = try TestSigner()
+        try write(
+            #"{"id":"acme-clock-panel","type":"panel","name":"Clock","info":{"version":"1.0.0"}}"#,
+            to: "data/plugins/clock/plugin.json")
+        try write("", to: "data/plugins/clock/module.js")
+        try signer.sign("\(path)/data/plugins/clock")
+        return signer
+    }
+
+    /// Trusts a key in the database, as the API of a server does.
+    func trust(_ signer: TestSigner) async throws {
+        let grant: JSONValue = ["publicKey": .string(try signer.key.armored()), "plugins": ["acme-*"]]
+        try await asServer { stores in
+            _ = try await stores.pluginTrust.setKey(fingerprint: signer.fingerprint, content: grant.encoded())
+        }
     }
 
     /// A database with the administrator `admin`, as after the first start.

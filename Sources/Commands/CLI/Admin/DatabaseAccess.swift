@@ -29,6 +29,20 @@ struct DatabaseAccess: Sendable {
         return file.hasPrefix("/") || folder.isEmpty ? file : "\(folder)/\(file)"
     }
 
+    /// As ``with(role:_:)`` for work that only looks: beside a running server, and without bringing an older schema up to
+    /// date.
+    ///
+    /// - Throws: `StorageError` `.migrationFailed` for a schema of another version, what opening throws, and what the work
+    ///   throws.
+    func looking<Value>(_ work: (Stores) async throws -> Value) async throws -> Value {
+        // While the probe has the lock of a database that is free, a tool is as one beside a running server.
+        let lock = DatabaseLockProbe(path: path)
+        return try await with(role: .tool) { stores in
+            lock.release()
+            return try await work(stores)
+        }
+    }
+
     /// Opens the database, runs work with the stores and closes it.
     ///
     /// - Parameter role: `.tool` works beside a running server, `.server` refuses when one runs.

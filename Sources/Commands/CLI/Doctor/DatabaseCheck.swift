@@ -29,15 +29,15 @@ struct DatabaseCheck: Sendable {
         case .held(let process):
             let owner = process.map { " (pid \($0))" } ?? ""
             return [.ok("database", "'\(path)' is in use by a running server\(owner); its content is not checked")]
-        case .free: return await contentFindings(database, lock)
+        case .free:
+            lock.release()
+            return await contentFindings(database)
         }
     }
 
-    /// Looks without a migration: while the probe has the lock, a tool is as one beside a running server.
-    private func contentFindings(_ database: DatabaseAccess, _ lock: DatabaseLockProbe) async -> [Finding] {
+    private func contentFindings(_ database: DatabaseAccess) async -> [Finding] {
         do {
-            return try await database.with(role: .tool) { stores in
-                lock.release()
+            return try await database.looking { stores in
                 let steps = try await stores.database.read { connection in
                     try connection.query("SELECT migration_id FROM migration_log ORDER BY id").map {
                         try $0.text("migration_id")

@@ -8,7 +8,8 @@ struct Finding: Sendable, Equatable {
         case ok, warning, error
     }
 
-    /// Kebab-case and stable: `settings`, `paths`, `database`, `secret-key`, `port`, `plugins`, `disk`.
+    /// Kebab-case and stable: `settings`, `paths`, `database`, `secret-key`, `port`, `trust`, `plugins`,
+    /// `disk`.
     var check: String
     var status: Status
     /// Subject and fact.

@@ -9,18 +9,16 @@ import Signing
 struct PluginsCheck: Sendable {
     let settings: Settings
 
-    /// Built into the server: a folder with such an id is left out.
-    private static let builtinIDs = ["grafana-testdata-datasource", "prometheus"]
-
     func findings() async -> [Finding] {
         let plugins: PluginSettings
         do { plugins = try PluginSettings(settings) } catch {
             return [.error("plugins", CommandFailure(error).message, remedy: "correct the setting")]
         }
         let quiet = Logger(label: "grafana.cli") { _ in SwiftLogNoOpLogHandler() }
-        let registered = Dictionary(uniqueKeysWithValues: Self.builtinIDs.map { ($0, "") })
-        let verifier = TrustVerifier(
-            trust: ServerTrust.current(inFolder: plugins.trustFolder), rootURL: plugins.rootURL)
+        // Built into the server: a folder with such an id is left out.
+        let registered = Dictionary(uniqueKeysWithValues: Composition.builtins.compactMap(\.id).map { ($0, "") })
+        let trust = await SettingsTrust(settings, plugins)
+        let verifier = TrustVerifier(trust: trust.current, rootURL: plugins.rootURL)
         let prepared = await LoadingPipeline(settings: plugins.loading, verifier: verifier, logger: quiet)
             .prepare(sources: sources(plugins), registered: registered)
         let warnings = prepared.validated.flatMap { plugin in
@@ -30,8 +28,7 @@ struct PluginsCheck: Sendable {
             }
         }
         let refusals = prepared.refusals.filter(\.isFault).map {
-            // Keys of the database are not looked at here: the server itself knows them.
-            $0.signature?.code == .keyUnknown
+            $0.signature?.code == .keyUnknown && !trust.knowsDatabase
                 ? Finding.warning(
                     "plugins", $0.description, remedy: "or trust the key in the database; the server reads both")
                 : Finding.error("plugins", $0.description, remedy: "see \($0.documentation)")
@@ -39,7 +36,27 @@ struct PluginsCheck: Sendable {
         let names = prepared.validated.map(\.id).sorted().joined(separator: ", ")
         let summary =
             "\(prepared.validated.count) can load\(names.isEmpty ? "" : ": \(names)"); \(refusals.count) refused"
-        return [.ok("plugins", summary)] + warnings + refusals
+        return Self.findings(trust) + [.ok("plugins", summary)] + warnings + refusals
+    }
+
+    private static func findings(_ trust: SettingsTrust) -> [Finding] {
+        let notices = trust.notices.map {
+            Finding.warning("trust", $0, remedy: "run this as the server's user, or see docs/signing.md")
+        }
+        switch trust.result {
+        case .failure(let error):
+            return [
+                .error(
+                    "trust", "\(error.message) [\(error.code.rawValue)]",
+                    remedy: "until then the server takes no signature as valid")
+            ]
+        case .success(let store):
+            let list = store.revocations
+            let revoked = list.serial > 0 ? ", list of revocations \(list.serial)" : ""
+            let place = trust.knowsDatabase ? "" : " in the trust folder"
+            let count = store.keys.count
+            return [.ok("trust", "\(count) \(count == 1 ? "key" : "keys")\(place)\(revoked)")] + notices
+        }
     }
 
     /// A plugins folder that does not exist is no fault before the first plugin.

@@ -3,12 +3,15 @@ import Catalog
 import PluginHost
 import Server
 import Settings
+import Signing
 
 /// What the plugin commands work with, made from their options and the server's settings.
 struct PluginWorkplace {
     let options: PluginOptions
     let folder: PluginsFolder
     let configuration: CatalogConfiguration
+    /// The server whose keys count; nil when the options say which keys do.
+    private let trusting: Settings?
 
     init(_ options: PluginOptions) throws {
         let settings = try options.settings()
@@ -21,6 +24,7 @@ struct PluginWorkplace {
         if let trust = named ?? (options.namesSettings ? nil : options.trust.folder) {
             configuration.trust.use(folder: trust)
         }
+        trusting = options.namesSettings && named == nil ? settings : nil
         if !options.catalog.isEmpty {
             configuration.catalogs = options.catalog
             configuration.grafanaBase = options.repo
@@ -36,7 +40,12 @@ struct PluginWorkplace {
 
     /// Runs work with the catalogues.
     func with<Value>(_ work: (CatalogSession) async throws -> Value) async throws -> Value {
-        try await CatalogSession.with(configuration, work)
+        guard let trusting else { return try await CatalogSession.with(configuration, work) }
+        let trust = await SettingsTrust(trusting, try PluginSettings(trusting))
+        for notice in trust.notices { Terminal.report("notice", notice) }
+        var configuration = configuration
+        configuration.trust.source = { () throws(SigningError) in try trust.result.get() }
+        return try await CatalogSession.with(configuration, work)
     }
 
     /// Colours and marks for results.
