@@ -10,6 +10,7 @@ made=.build/fuzz built=
 frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
 sql="SQLText SQLArray SQLTime SQLNumber"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
+catalog="Archive CatalogIndex CatalogAnswer LockFile PackageFacts VersionRange"
 mkdir -p "$made"
 
 # A module's sources and its fuzzers are one module: SwiftPM builds no program without a main function.
@@ -46,14 +47,20 @@ build_signing() {
         Fuzz/Signing/*.swift
 }
 
-# The sources import PluginABI, which is a module and an object of its own here.
+# PluginABI as a module and an object of its own, for sources that import it.
 # shellcheck disable=SC2046
-build_sql() {
+build_abi() {
+    case " $built " in *" abi "*) return ;; esac
+    built="$built abi"
     swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -package-name grafana \
         -module-name PluginABI -emit-module \
         -emit-module-path "$made/PluginABI.swiftmodule" -c -o "$made/PluginABI.o" -I include -suppress-warnings \
         -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
         -enable-upcoming-feature ExistentialAny $(find Sources/PluginABI -name '*.swift' | sort)
+}
+
+build_sql() {
+    build_abi
     sources=Sources/BuiltinDatasources
     build BuiltinDatasources fuzz-sql -I "$made" "$made/PluginABI.o" $sources/Common/IntervalArithmetic.swift \
         $sources/SQL/SQLText.swift $sources/SQL/SQLQuery.swift $sources/SQL/SQLMacros.swift $sources/SQL/SQLLexer.swift \
@@ -61,6 +68,18 @@ build_sql() {
         $sources/SQL/SQLFailure.swift $sources/SQL/SQLLine.swift $sources/SQL/SQLConnection.swift \
         $sources/PostgreSQL/PostgreSQLMacros.swift $sources/PostgreSQL/PostgreSQLType.swift \
         $sources/MySQL/MySQLMacros.swift $sources/SQLite/SQLiteQuery.swift Fuzz/SQL/*.swift
+}
+
+# Without what hashes, fetches and judges: that would need the whole of swift-crypto and NIO.
+# shellcheck disable=SC2046
+build_catalog() {
+    build_abi
+    sources=Sources/Catalog
+    build Catalog fuzz-catalog -I "$made" -I Sources/CZip "$made/PluginABI.o" $sources/CatalogError.swift \
+        $sources/Folder/CatalogError+System.swift $sources/Folder/FileTree.swift $sources/Folder/PluginsFolder.swift \
+        $sources/Folder/PluginLockFile.swift $sources/Folder/LockedPlugin.swift $sources/Sources/Offer.swift \
+        $sources/Sources/CatalogIndex.swift $sources/Sources/GrafanaAnswer.swift \
+        $(find $sources/Archive $sources/Package -name '*.swift' | sort) Fuzz/Catalog/*.swift
 }
 
 # The first inputs of a fuzzer, from the fixtures.
@@ -94,16 +113,33 @@ seed() {
         PublicKey) cp $fixtures/signatures/keys/*.asc "$corpus/" ;;
         TrustPolicy) printf '{"schemaVersion":1,"fingerprint":"%s","owner":"A","plugins":["a-*"],"types":["private"],%s}' \
             F33B25B691074E84636570F37E4D0C6A708866E7 '"level":"process","mayRevoke":false' >"$corpus/policy" ;;
+        Archive)
+            python3 Tests/Catalog/hostile_archives.py "$made/archives" >/dev/null
+            find "$made/archives" -name '*.zip' -size -64k -exec cp {} "$corpus/" \; ;;
+        CatalogIndex) printf '{"kind":"plugin-catalog","schemaVersion":1,"name":"A","serial":7,"expires":9,"plugins":[%s]}' \
+            "{\"id\":\"a-b-panel\",\"versions\":[{\"version\":\"1.0.0\",\"serverRange\":\">=12\",\"builds\":{\"any\":{\"path\":\"a/b.zip\",\"size\":1,\"sha256\":\"$(printf '%064d' 0)\"}}}]}" \
+            >"$corpus/index" ;;
+        CatalogAnswer) printf '{"items":[%s],"plugins":[{"id":"a-b-panel","category":"","versions":[%s]}]}' \
+            '{"version":"1.0.0","isCompatible":true,"slug":"a","arch":{"linux-amd64":{"sha256":"0"}}}' \
+            '{"version":"1.0.0","arch":{"any":{}}}' >"$corpus/answer" ;;
+        LockFile) printf '{"version":"1.0.0","folder":"a","archiveHash":"0","treeHash":"0","signature":{"status":"valid",%s' \
+            '"fingerprint":"F"},"source":{"kind":"url","location":"x"},"permissions":["a: b"],"pinned":true,"installed":""}' \
+            >"$corpus/entry" ;;
+        PackageFacts) printf '{"id":"a-b-panel","type":"panel","info":{"version":"1.0.0","keywords":["k"]},"backend":true,%s' \
+            '"library":"p","permissions":{"hosts":["a"]},"dependencies":{"grafanaDependency":">=12","plugins":[{"id":"b"}]}}' \
+            >"$corpus/plugin" ;;
+        VersionRange) printf '>=1.2.3-beta.1 <2 || ~3.x ^0.1\n1.2.3-rc.1+b' >"$corpus/range" ;;
         RootURL) printf 'http://{a,*}.[a-c]?.example/**\nhttp://b.cd.example/x/' >"$corpus/url" ;;
     esac
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $sql $signing RunnerMessages
+[ $# -gt 0 ] || set -- $frames $sql $signing $catalog RunnerMessages
 for name in "$@"; do
     program=fuzz
     case " $signing " in *" $name "*) program=fuzz-signing ;; esac
     case " $sql " in *" $name "*) program=fuzz-sql ;; esac
+    case " $catalog " in *" $name "*) program=fuzz-catalog ;; esac
     [ "$name" != RunnerMessages ] || program=fuzz-messages
     case " $built " in
         *" $program "*) ;;
@@ -112,6 +148,7 @@ for name in "$@"; do
                 fuzz) build_frames ;;
                 fuzz-sql) build_sql ;;
                 fuzz-messages) build_messages ;;
+                fuzz-catalog) build_catalog ;;
                 *) build_signing ;;
             esac
             built="$built $program" ;;

@@ -34,6 +34,9 @@ for program in grafana-plugin-runner grafana-plugin-go; do
     install -D -m 755 -s "$release/$program" "$root/libexec/grafana/$program"
 done
 
+# The trust folder of the installation, for grafana-sign trust add.
+install -d -m 755 "$root/share/grafana/conf/trust"
+
 # What the server reads below its home path: grafana server --homepath PREFIX/share/grafana
 for folder in conf public; do
     [ -d "$folder" ] || continue

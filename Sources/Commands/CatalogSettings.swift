@@ -28,7 +28,6 @@ enum CatalogSettings {
         configuration.catalogs = settings.list("plugins", "catalogs")
         let token = settings.string("plugins", "install_token")
         configuration.token = token.isEmpty ? nil : token
-        configuration.verifiesTLS = try !settings.bool("plugins", "app_tls_skip_verify_insecure")
         configuration.coreIDs.subtract(plugins.loading.coreIDsAsExternal)
         configuration.trust.allowsUnsigned = plugins.loading.isDevelopment
         configuration.trust.unsignedIDs = plugins.loading.unsignedIDs
@@ -39,9 +38,19 @@ enum CatalogSettings {
 
     /// The plugins that the settings and `GF_INSTALL_PLUGINS` want at the start.
     ///
+    /// With `GF_INSTALL_PLUGINS_FORCE=true` the variable is no part of the settings: nothing pins its plugins, and
+    /// `preinstall_disabled` does not concern them.
+    ///
     /// - Throws: ``SettingsError`` for an entry that names no plugin.
-    static func preinstall(_ settings: Settings) throws -> PreinstallList {
+    static func preinstall(
+        _ settings: Settings, variable: (String) -> String? = Terminal.variable
+    ) throws -> PreinstallList {
         var list = PreinstallList()
+        let named = try (variable("GF_INSTALL_PLUGINS") ?? "").split(separator: ",").map {
+            try plugin(PreinstalledPlugin(variable: $0), "GF_INSTALL_PLUGINS", String($0))
+        }
+        let isByHand = variable("GF_INSTALL_PLUGINS_FORCE") == "true"
+        if isByHand { list.asByHand = named }
         guard try !settings.bool("plugins", "preinstall_disabled") else { return list }
         list.updates = try settings.bool("plugins", "preinstall_auto_update")
         let listed = try settings.list("plugins", "preinstall").map {
@@ -52,9 +61,7 @@ enum CatalogSettings {
             try plugin(PreinstalledPlugin($0), "[plugins] preinstall_sync", $0)
         }
         if isAsync { list.inBackground = listed } else { list.blocking += listed }
-        for entry in (Terminal.variable("GF_INSTALL_PLUGINS") ?? "").split(separator: ",") {
-            list.blocking.append(try plugin(PreinstalledPlugin(variable: entry), "GF_INSTALL_PLUGINS", String(entry)))
-        }
+        if !isByHand { list.blocking += named }
         return list
     }
 

@@ -62,7 +62,8 @@ def plugin(prefix="evil/"):
 def names():
     for label, name in {
         "climbs": "../evil.txt", "climbs-in-folder": "evil/../../evil.txt", "climbs-deep": "evil/a/b/../../../../evil.txt",
-        "climbs-then-back": "evil/../evil/x", "only-dots": "..", "dots-at-end": "evil/..", "absolute": "/tmp/evil.txt",
+        "climbs-then-back": "evil/../evil/x", "climbs-with-accent": "../\u0301evil.txt", "climbs-with-number-sign": "..\u0600/evil.txt",
+        "accent-on-slash": "evil/\u0301x", "only-dots": "..", "dots-at-end": "evil/..", "absolute": "/tmp/evil.txt",
         "absolute-double": "//tmp/evil.txt", "backslash": "evil\\..\\..\\evil.txt", "backslash-root": "\\evil.txt",
         "drive": "C:/evil.txt", "drive-relative": "C:evil.txt", "stream": "evil/plugin.json:stream", "empty-part": "evil//x",
         "dot-part": "evil/./x", "newline": "evil/a\nb", "escape": "evil/\x1b[31m", "delete": "evil/a\x7f",

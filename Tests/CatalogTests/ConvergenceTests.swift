@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Logging
+import PluginABI
 import Signing
 import Storage
 import Synchronization
@@ -42,16 +43,19 @@ struct ConvergenceTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    /// A place with a catalogue, and a database.
-    private static func withCatalogue(_ body: (Workplace, Stores) async throws -> Void) async throws {
-        let place = try Workplace()
-        for version in ["1.0.0", "1.1.0"] {
-            try await Package(version: version).zip(place.folder.appending(path: "served/\(version).zip"))
-        }
+    /// Adds a package to the catalogue of a place.
+    private static func publish(_ package: Package, _ place: Workplace) async throws {
+        try await package.zip(place.folder.appending(path: "served/\(package.version).zip"))
         let builder = CatalogBuilder(folder: place.path("served"))
         let key = try Publisher.acme.key()
         let draft = try builder.draft(name: "Test", serial: nil, expires: TrustJudge.now + 3600, key: key.publicKey)
         try builder.write(key.clearSign(draft.text))
+    }
+
+    /// A place with a catalogue, and a database.
+    private static func withCatalogue(_ body: (Workplace, Stores) async throws -> Void) async throws {
+        let place = try Workplace()
+        for version in ["1.0.0", "1.1.0"] { try await publish(Package(version: version), place) }
         let stores = try await Stores.open(path: place.path("grafana.db"), secretKey: Secret("key"))
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(place, stores)) } catch { outcome = .failure(error) }
@@ -81,6 +85,14 @@ struct ConvergenceTests {
                 .rollBack("acme-sine-panel", claim: FolderClaim(PluginsFolder(path: other.plugins.path)))
             try await second.converge()
             #expect(try other.version() == "1.0.0")
+            _ = try PluginChanges(folder: PluginsFolder(path: other.plugins.path))
+                .remove("acme-sine-panel", claim: FolderClaim(PluginsFolder(path: other.plugins.path)))
+            try await second.converge()
+            #expect(try other.tree().isEmpty)
+            // A folder that was lost is made anew.
+            try FileManager.default.removeItem(at: other.plugins)
+            try await second.converge()
+            #expect(try other.version() == "1.1.0")
 
             try await first.uninstall("acme-sine-panel")
             try await second.converge()
@@ -110,6 +122,74 @@ struct ConvergenceTests {
                     == "1.0.0")
             #expect(link.loaded.withLock { $0 } == ["acme-sine-panel@1.0.0", "again"])
             #expect(try await stores.desiredPlugins.list().map(\.version) == ["1.0.0"])
+        }
+    }
+
+    @Test func anUpdateThatIsTakenBackLeavesTheKeptVersion() async throws {
+        try await Self.withCatalogue { place, stores in
+            let folder = PluginsFolder(path: place.plugins.path)
+            let first = Self.server(place, stores)
+            _ = try await first.install("acme-sine-panel", version: "1.0.0") { _ in }
+            _ = try await first.install("acme-sine-panel", version: "1.1.0") { _ in }
+            try await Self.publish(Package(version: "1.2.0"), place)
+
+            let error = await #expect(throws: CatalogError.self) {
+                _ = try await Self.server(place, stores, link: Link(refusing: "1.2.0"))
+                    .install("acme-sine-panel", version: nil) { _ in }
+            }
+
+            #expect(error?.code == .serverRefused)
+            #expect(try place.version() == "1.1.0")
+            #expect(try PluginChanges(folder: folder).kept("acme-sine-panel")?.version == "1.0.0")
+            #expect(try place.rubbish().isEmpty)
+            #expect(try await stores.desiredPlugins.list().map(\.version) == ["1.1.0"])
+        }
+    }
+
+    @Test func anUpdateThatWantsMoreNeedsConsent() async throws {
+        try await Self.withCatalogue { place, stores in
+            let asked = Mutex<[String]>([])
+            let note: @Sendable (InstallEvent) -> Void = { event in
+                if case .asking(let question) = event { asked.withLock { $0 += question.wanted } }
+            }
+            var list = PreinstallList()
+            list.inBackground = [try #require(PreinstalledPlugin("acme-sine-panel"))]
+            let server = Self.server(place, stores, preinstalled: list)
+            _ = try await server.install("acme-sine-panel", version: nil) { _ in }
+            try await Self.publish(Package(version: "1.2.0", permissions: ["hosts": ["a.example"]]), place)
+
+            await server.preinstallInBackground()
+            let afterStart = try place.version()
+            let error = await #expect(throws: CatalogError.self) {
+                _ = try await server.install("acme-sine-panel", version: nil, event: note)
+            }
+            let afterRefusal = try place.version()
+            var consent = InstallConsent()
+            consent.permissions = Set(asked.withLock { $0 })
+            _ = try await server.install("acme-sine-panel", version: nil, consent: consent, event: note)
+
+            #expect(afterStart == "1.1.0" && afterRefusal == "1.1.0")
+            #expect(error?.code == .permissionsRefused)
+            #expect(consent.permissions == ["hosts: a.example"])
+            #expect(try place.version() == "1.2.0")
+        }
+    }
+
+    @Test func anArchiveOfTheSettingsMustBeThePluginThatTheyName() async throws {
+        try await Self.withCatalogue { place, stores in
+            var list = PreinstallList()
+            let archive = place.path("served/1.0.0.zip")
+            list.blocking = [try #require(PreinstalledPlugin("acme-other-panel@1.0.0@file://\(archive)"))]
+            let other = await #expect(throws: CatalogError.self) {
+                try await Self.server(place, stores, preinstalled: list).preinstallBlocking()
+            }
+            list.blocking = [try #require(PreinstalledPlugin("acme-sine-panel@1.0.1@file://\(archive)"))]
+            let version = await #expect(throws: CatalogError.self) {
+                try await Self.server(place, stores, preinstalled: list).preinstallBlocking()
+            }
+
+            #expect(other?.code == .packageDiffers && version?.code == .packageDiffers)
+            #expect(try place.tree().isEmpty)
         }
     }
 
@@ -154,6 +234,32 @@ struct ConvergenceTests {
             list.blocking = [try #require(PreinstalledPlugin("acme-none-panel"))]
             let missing = Self.server(place, stores, preinstalled: list)
             await #expect(throws: CatalogError.self) { try await missing.preinstallBlocking() }
+        }
+    }
+
+    @Test func pluginsInstalledAsByHandMayBeChangedByHand() async throws {
+        try await Self.withCatalogue { place, stores in
+            var list = PreinstallList()
+            list.asByHand = [try #require(PreinstalledPlugin(variable: "acme-sine-panel 1.0.0"))]
+            let link = Link()
+            let server = Self.server(place, stores, link: link, preinstalled: list)
+            try await server.preinstallBlocking()
+            try await server.preinstallBlocking()
+            let named = try place.version()
+            list.asByHand = [try #require(PreinstalledPlugin(variable: "acme-sine-panel"))]
+            list.updates = false
+            let newest = Self.server(place, stores, link: link, preinstalled: list)
+            try await newest.preinstallBlocking()
+            let updated = try place.version()
+            try await newest.uninstall("acme-sine-panel")
+            list.asByHand = [try #require(PreinstalledPlugin(variable: "acme-none-panel"))]
+            let missing = Self.server(place, stores, preinstalled: list)
+            let error = await #expect(throws: CatalogError.self) { try await missing.preinstallBlocking() }
+
+            #expect(named == "1.0.0")
+            #expect(updated == "1.1.0")
+            #expect(try place.tree().isEmpty)
+            #expect(error?.code == .pluginNotFound)
         }
     }
 

@@ -28,7 +28,8 @@ struct VersionTests {
         (">=10.0.0 <12.0.0", "12.4.0", false), (">=10.0.0 <13.0.0", "12.4.0", true),
         ("10.x || >=12.0.0", "12.4.0", true), ("10.x || 11.x", "12.4.0", false), ("<=12", "12.4.0", true),
         (">12", "12.4.0", false), ("=12.4.0", "12.4.0", true), ("12.4.0", "12.4.1", false), ("^0.2.3", "0.3.0", false),
-        (">=12.4.0", "12.4.0-pre", true),
+        (">=12.4.0", "12.4.0-pre", true), ("~18446744073709551615.1", "12.4.0", false),
+        ("^18446744073709551615.0.0", "12.4.0", false), ("<=18446744073709551615", "12.4.0", true),
     ])
     func rangesContainWhatNodeSays(_ range: String, _ version: String, _ isIn: Bool) throws {
         #expect(try #require(VersionRange(range)).contains(version) == isIn)

@@ -23,21 +23,27 @@ struct SafeName: Sendable, Equatable {
         guard text.unicodeScalars.allSatisfy({ !Self.isHidden($0) }) else {
             throw Failure(fact: "has control characters, or marks that turn the direction of text")
         }
-        var name = text[...]
-        if name.utf8.last == UInt8(ascii: "/") { name = name.dropLast() }
-        let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+        var name = bytes[...]
+        if name.last == UInt8(ascii: "/") { name.removeLast() }
+        let parts = name.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        // By its characters the text would have other parts: "/" and an accent are one of them.
+        guard text.count(where: { $0 == "/" }) == text.utf8.count(where: { $0 == UInt8(ascii: "/") }) else {
+            throw Self.outside("has a slash that is a part of another character")
+        }
         guard parts.count <= limits.depth else {
             throw Failure(fact: "has more than \(limits.depth) levels of folders")
         }
         for part in parts {
-            if part == ".." { throw Self.outside("has '..'") }
-            guard !part.isEmpty, part != "." else { throw Failure(fact: "has an empty part or a '.'") }
-            guard part.utf8.count <= 255 else { throw Failure(fact: "has a part of more than 255 bytes") }
-            guard part.last != " ", part.last != "." else {
+            if part.elementsEqual("..".utf8) { throw Self.outside("has '..'") }
+            guard !part.isEmpty, !part.elementsEqual(".".utf8) else {
+                throw Failure(fact: "has an empty part or a '.'")
+            }
+            guard part.count <= 255 else { throw Failure(fact: "has a part of more than 255 bytes") }
+            guard part.last != UInt8(ascii: " "), part.last != UInt8(ascii: ".") else {
                 throw Failure(fact: "has a part that ends in a space or dot")
             }
         }
-        path = String(name)
+        path = String(decoding: name, as: UTF8.self)
     }
 
     /// Grafana's words for an entry that leaves the folder.

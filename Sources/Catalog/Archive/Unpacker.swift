@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Crypto
 import Glibc
 
 /// Writes the files of a plan into an empty folder that only this process writes to.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Crypto
 import Glibc
 
 /// Folders with all that is in them; links are never followed.
@@ -99,6 +98,11 @@ enum FileTree {
         guard rmdir(path) == 0 || errno == ENOENT else { throw CatalogError.system("remove", path, errno) }
     }
 
+    /// Moves what is at a path to another one on the same file system, where nothing is.
+    static func move(_ path: String, to target: String) throws {
+        guard rename(path, target) == 0 else { throw CatalogError.system("move", path, errno) }
+    }
+
     /// Makes a folder; one that is there is fine.
     static func makeFolder(_ path: String) throws {
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw CatalogError.system("make", path, errno) }
@@ -115,7 +119,11 @@ enum FileTree {
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         try forEachChunk(of: descriptor, path: path) { chunk in
-            guard bytes.count + chunk.count <= limit else { throw CatalogError.system("read", path, EFBIG) }
+            guard bytes.count + chunk.count <= limit else {
+                throw CatalogError(
+                    .folderFailed,
+                    "'\(path)': it has more than \(limit) bytes, as no file of its kind has; name another one")
+            }
             bytes += chunk
         }
         return bytes

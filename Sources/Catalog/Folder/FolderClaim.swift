@@ -36,6 +36,10 @@ public final class FolderClaim: Sendable {
     }
 
     deinit {
+        // What cannot be given away now is given by the next claim of root.
+        if let owner = PluginsFolder.Owner(of: folder) {
+            for path in [folder.workspace, folder.lockFile] { try? owner.adopt(path) }
+        }
         linux_unlock(descriptor)
         close(descriptor)
     }

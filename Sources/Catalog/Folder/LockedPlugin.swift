@@ -25,7 +25,9 @@ public struct LockedPlugin: Sendable, Equatable {
         public var type: String?
 
         /// What the pin of a publisher compares.
-        var pin: String { fingerprint ?? "unsigned" }
+        var pin: String { fingerprint ?? Self.unsignedPin }
+        /// The pin of those whom nobody signed.
+        static let unsignedPin = "unsigned"
     }
 
     /// The plugin's id.
@@ -51,7 +53,7 @@ public struct LockedPlugin: Sendable, Equatable {
 
     init?(id: String, json: JSONValue) {
         guard PluginID.isValid(id), let version = json["version"]?.string, let folder = json["folder"]?.string,
-            !folder.isEmpty, folder != ".", folder != "..", !folder.contains("/"),
+            !folder.isEmpty, folder != ".", folder != "..", !folder.utf8.contains(UInt8(ascii: "/")),
             folder != PluginsFolder.workspaceName, let treeHash = json["treeHash"]?.string,
             let source = json["source"], let kind = source["kind"]?.string,
             let location = source["location"]?.string, let signature = json["signature"],

@@ -31,7 +31,7 @@ public struct PluginsFolder: Sendable, Equatable {
     var catalogues: String { "\(workspace)/catalogues.json" }
     /// New forms of files before they take the place of the old ones.
     var temporaries: [String] {
-        [journal + ".new", "\(workspace)/plugins.lock.json.new", "\(workspace)/applied.json.new"]
+        [journal + ".new", "\(workspace)/plugins.lock.json.new"]
     }
     func kept(_ id: String) -> String { "\(workspace)/kept/\(id)" }
     func keptTree(_ id: String) -> String { "\(kept(id))/tree" }

@@ -55,12 +55,17 @@ struct Switch {
 
     /// Puts a staged folder in place; what was there is kept for ``rollBack(_:to:)``.
     ///
-    /// - Parameter staged: On the same file system, complete and checked.
-    func install(_ staged: String, as new: LockedPlugin, replacing old: LockedPlugin?) throws {
+    /// - Parameters:
+    ///   - staged: On the same file system, complete and checked.
+    ///   - spare: Where the version goes that was kept so far, for an undo; without one it is removed.
+    func install(
+        _ staged: String, as new: LockedPlugin, replacing old: LockedPlugin?, sparing spare: String? = nil
+    ) throws {
+        try PluginsFolder.Owner(of: folder)?.adopt(staged)
         try perform(
             Journal(
                 id: new.id, target: new.folder, inode: FileTree.inode(of: staged), staged: relative(staged),
-                new: new, old: old))
+                new: new, old: old), sparing: spare)
     }
 
     /// Puts the kept version back; the present one is kept instead.
@@ -82,7 +87,7 @@ struct Switch {
 
     private func relative(_ path: String) -> String { String(path.dropFirst(folder.path.count + 1)) }
 
-    private func perform(_ journal: Journal) throws {
+    private func perform(_ journal: Journal, sparing spare: String? = nil) throws {
         // What the rename makes visible has to be on the disk before it.
         let root = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard root >= 0 else { throw CatalogError.system("open", folder.path, errno) }
@@ -95,7 +100,7 @@ struct Switch {
             unlink(folder.journal)
             throw error
         }
-        try Self.finish(journal, folder)
+        try Self.finish(journal, folder, sparing: spare)
     }
 
     private static func rename(_ journal: Journal, _ folder: PluginsFolder) throws {
@@ -107,7 +112,8 @@ struct Switch {
         let hasOld = FileTree.kind(of: target) != nil
         let result = hasOld ? linux_exchange(staged, target) : linux_rename_new(staged, target)
         guard result == 0 else {
-            let cannot = errno == EINVAL || errno == ENOSYS
+            // An overlay answers EXDEV for a folder of a lower layer, such as one that an image brought.
+            let cannot = [EINVAL, ENOSYS, EXDEV].contains(errno)
             throw cannot ? unable(target) : CatalogError.system("put in place", target, errno)
         }
     }
@@ -120,19 +126,20 @@ struct Switch {
     }
 
     /// What is left to do once the rename has happened; may be done again after a kill in it.
-    private static func finish(_ journal: Journal, _ folder: PluginsFolder) throws {
+    private static func finish(_ journal: Journal, _ folder: PluginsFolder, sparing spare: String? = nil) throws {
         let id = journal.id
         let staged = "\(folder.path)/\(journal.staged)"
         if journal.new == nil {
             try FileTree.remove(folder.kept(id))
             try FileTree.remove(staged)
         } else if journal.old != nil, staged != folder.keptTree(id), FileTree.kind(of: staged) == .folder {
+            if let spare, FileTree.kind(of: folder.kept(id)) == .folder {
+                try FileTree.move(folder.kept(id), to: spare)
+            }
             try FileTree.remove(folder.kept(id))
             try FileTree.makeFolder("\(folder.workspace)/kept")
             try FileTree.makeFolder(folder.kept(id))
-            guard Glibc.rename(staged, folder.keptTree(id)) == 0 else {
-                throw CatalogError.system("keep", staged, errno)
-            }
+            try FileTree.move(staged, to: folder.keptTree(id))
         }
         if let old = journal.old, FileTree.kind(of: folder.keptTree(id)) == .folder {
             let entry = Array(JSONText.indented(old.json).utf8)
@@ -140,7 +147,12 @@ struct Switch {
         }
         var lock = try PluginLockFile(of: folder)
         lock.plugins[id] = journal.new
-        if let new = journal.new { lock.publishers[id] = new.publisher.pin }
+        // Who published a plugin is never forgotten for "nobody", and going back to a version says nothing about it.
+        if let new = journal.new, staged != folder.keptTree(id),
+            new.publisher.fingerprint != nil || lock.publishers[id] == nil
+        {
+            lock.publishers[id] = new.publisher.pin
+        }
         try lock.save(to: folder)
         unlink(folder.journal)
     }

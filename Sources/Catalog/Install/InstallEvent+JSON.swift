@@ -24,6 +24,11 @@ extension InstallEvent {
                 "fingerprint": publisher.fingerprint.map { .string($0) } ?? .null,
                 "owner": publisher.owner.map { .string($0) } ?? .null,
             ]
+        case .asking(let question):
+            [
+                "event": "asking", "id": .string(question.id), "version": .string(question.version),
+                "wanted": .array(question.wanted.map { .string($0) }), "update": .bool(question.isUpdate),
+            ]
         case .dependency(let id, let parent): ["event": "dependency", "id": .string(id), "of": .string(parent)]
         case .installed(let id, let version, let folder, let before):
             [
@@ -51,6 +56,11 @@ extension InstallEvent {
                 status: json["status"]?.string ?? "", fingerprint: json["fingerprint"]?.string,
                 owner: json["owner"]?.string, type: nil)
             self = .verified(id: id, publisher: publisher)
+        case "asking":
+            self = .asking(
+                PermissionQuestion(
+                    id: id, version: json["version"]?.string ?? "",
+                    wanted: (json["wanted"]?.array ?? []).compactMap(\.string), isUpdate: json["update"]?.bool ?? true))
         case "dependency": self = .dependency(id: id, of: json["of"]?.string ?? "")
         case "installed":
             self = .installed(

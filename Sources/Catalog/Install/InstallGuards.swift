@@ -8,6 +8,7 @@ struct InstallGuards {
     let lock: PluginLockFile
     /// Plugins that are part of the server.
     let coreIDs: Set<String>
+    let judge: any PackageJudge
 
     /// Before anything is fetched.
     func checkID(_ id: String, version: String?, present: InstalledPlugin?) throws {
@@ -28,7 +29,7 @@ struct InstallGuards {
                 .alreadyInstalled, "Plugin \(id) v\(version) already installed.",
                 remedy: "--force puts it in place again")
         }
-        if lock.plugins[id]?.isPinned == true, version != present.facts.version {
+        if lock.plugins[id]?.isPinned == true, version != present.facts.version, options.locked[id] == nil {
             throw CatalogError(
                 .versionPinned,
                 "plugin '\(id)': it is pinned to version \(present.facts.version); let it go with: grafana-cli plugins "
@@ -55,13 +56,13 @@ struct InstallGuards {
     private func checkPublisher(_ package: StagedPackage) throws {
         let (id, new) = (package.facts.id, package.publisher.pin)
         guard let pin = lock.publishers[id], pin != new, !options.allowsNewPublisher else { return }
-        // A plugin that was unsigned may become a signed one.
-        if pin == "unsigned" { return }
+        // A plugin that was unsigned may become a signed one, and a key have a successor.
+        if pin == LockedPlugin.Publisher.unsignedPin || judge.isSamePublisher(pin, new) { return }
         let before = lock.plugins[id]?.publisher.owner.map { " (\($0))" } ?? ""
         throw CatalogError(
             .publisherChanged,
             "plugin '\(id)': it was signed by the key \(pin)\(before) and now is "
-                + (new == "unsigned" ? "unsigned" : "signed by \(new)")
+                + (new == LockedPlugin.Publisher.unsignedPin ? "unsigned" : "signed by \(new)")
                 + "; ask the publisher whether that is right, then allow it with --accept-publisher")
     }
 

@@ -4,8 +4,8 @@
 public enum InstallSubject: Sendable, Equatable {
     /// From a catalogue; without a version the newest.
     case plugin(id: String, version: String?)
-    /// A zip archive or a folder on this machine, or the address of an archive.
-    case package(String, expectedHash: String? = nil)
+    /// A zip archive or a folder on this machine, or the address of an archive; with an id or a version it has to be that.
+    case package(String, expectedHash: String? = nil, id: String? = nil, version: String? = nil)
     /// Exactly what plugins.lock.json records.
     case locked(LockedPlugin)
 }
@@ -20,8 +20,23 @@ public struct InstallOptions: Sendable, Equatable {
     public var reinstalls = false
     /// Whether everything is done except the switch.
     public var isDryRun = false
+    /// The lock file that decides, by id; empty: catalogues do, and pins count.
+    var locked: [String: LockedPlugin] = [:]
 
     /// The safe choices.
+    public init() {}
+}
+
+/// What an administrator agreed to when he asked a server for an installation.
+public struct InstallConsent: Sendable, Equatable {
+    /// Lines of ``PermissionQuestion/wanted`` that an update may ask for.
+    public var permissions: Set<String> = []
+    /// Whether another publisher than the one before is fine.
+    public var acceptsPublisher = false
+    /// Whether an older version may take the place of a newer one.
+    public var allowsDowngrade = false
+
+    /// To nothing but the installation itself.
     public init() {}
 }
 
@@ -35,6 +50,8 @@ public enum InstallEvent: Sendable, Equatable {
     case unpacking(id: String, bytes: UInt64, whole: UInt64)
     /// The signature was judged.
     case verified(id: String, publisher: LockedPlugin.Publisher)
+    /// Permissions are asked for that were not granted before.
+    case asking(PermissionQuestion)
     /// A plugin that another one needs is installed first.
     case dependency(id: String, of: String)
     /// The plugin is in place.
@@ -53,6 +70,14 @@ public struct PermissionQuestion: Sendable, Equatable {
     public var wanted: [String]
     /// Whether an older version was granted less.
     public var isUpdate: Bool
+
+    /// A question.
+    public init(id: String, version: String, wanted: [String], isUpdate: Bool) {
+        self.id = id
+        self.version = version
+        self.wanted = wanted
+        self.isUpdate = isUpdate
+    }
 }
 
 /// Who is told and asked during an installation.

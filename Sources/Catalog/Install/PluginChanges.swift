@@ -23,10 +23,7 @@ public struct PluginChanges: Sendable {
     /// - Throws: ``CatalogError`` `.notInstalled` with Grafana's words, `.folderFailed`.
     public func remove(_ id: String, claim: FolderClaim) throws -> InstalledPlugin {
         let plugin = try present(id)
-        guard !plugin.isLinked else {
-            throw CatalogError(
-                .folderFailed, "'\(plugin.folder)': it is a link to a folder elsewhere; remove the link by hand")
-        }
+        try Self.checkNoLink(plugin)
         let way = try claim.makeStaging()
         try Switch(folder: folder).remove(id: id, target: plugin.folder, staged: "\(way)/removed")
         try? FileTree.remove(folder.staging)
@@ -39,6 +36,7 @@ public struct PluginChanges: Sendable {
     /// - Throws: ``CatalogError`` `.nothingKept`, `.notInstalled`, `.folderFailed`.
     public func rollBack(_ id: String, claim: FolderClaim) throws -> (from: String, to: LockedPlugin) {
         let plugin = try present(id)
+        try Self.checkNoLink(plugin)
         guard var kept = try kept(id) else {
             throw CatalogError(
                 .nothingKept,
@@ -64,6 +62,12 @@ public struct PluginChanges: Sendable {
         lock.plugins[id] = entry
         try lock.save(to: folder)
         return entry
+    }
+
+    private static func checkNoLink(_ plugin: InstalledPlugin) throws {
+        guard plugin.isLinked else { return }
+        throw CatalogError(
+            .folderFailed, "'\(plugin.folder)': it is a link to a folder elsewhere; remove the link by hand")
     }
 
     private func present(_ id: String) throws -> InstalledPlugin {

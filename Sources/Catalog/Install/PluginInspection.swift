@@ -21,6 +21,18 @@ public struct PluginInspection: Sendable, Equatable {
 }
 
 extension PluginInstaller {
+    /// Puts the kept version back if it is still trusted; see ``PluginChanges/rollBack(_:claim:)``.
+    ///
+    /// - Throws: ``CatalogError``, `.signatureRefused` for a kept version that is not trusted any more.
+    public func rollBack(_ id: String, claim: FolderClaim) throws -> (from: String, to: LockedPlugin) {
+        let changes = PluginChanges(folder: folder)
+        if try folder.installed(id) != nil, try changes.kept(id) != nil {
+            let tree = folder.keptTree(id)
+            _ = try stage.judge.judge(folder: tree, facts: PackageFacts(folder: tree))
+        }
+        return try changes.rollBack(id, claim: claim)
+    }
+
     /// Judges an installed plugin anew: its signature, and whether its files are those that were installed.
     ///
     /// - Complexity: Reads every file.

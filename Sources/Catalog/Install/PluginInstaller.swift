@@ -21,7 +21,8 @@ public struct PluginInstaller: Sendable {
     public func install(
         _ subject: InstallSubject, options: InstallOptions, claim: FolderClaim, observer: InstallObserver
     ) async throws -> InstallOutcome {
-        let guards = InstallGuards(options: options, lock: try PluginLockFile(of: folder), coreIDs: coreIDs)
+        let guards = InstallGuards(
+            options: options, lock: try PluginLockFile(of: folder), coreIDs: coreIDs, judge: stage.judge)
         var staged: [StagedPackage] = []
         do {
             var seen: Set<String> = []
@@ -57,11 +58,22 @@ public struct PluginInstaller: Sendable {
         seen.insert(id)
         for dependency in package.facts.dependencies where !seen.contains(dependency) && !coreIDs.contains(dependency) {
             guard try folder.installed(dependency) == nil else { continue }
+            let needed = try Self.needed(dependency, by: id, guards.options)
             observer.event(.dependency(id: dependency, of: id))
-            try await gather(
-                .plugin(id: dependency, version: nil), guards, claim, observer, into: &staged, seen: &seen)
+            try await gather(needed, guards, claim, observer, into: &staged, seen: &seen)
         }
         staged.append(package)
+    }
+
+    private static func needed(_ id: String, by parent: String, _ options: InstallOptions) throws -> InstallSubject {
+        guard !options.locked.isEmpty else { return .plugin(id: id, version: nil) }
+        guard let entry = options.locked[id] else {
+            throw CatalogError(
+                .lockFileInvalid,
+                "plugin '\(parent)': it needs '\(id)', which the lock file does not record; install that where the lock was "
+                    + "made, and take the new lock")
+        }
+        return .locked(entry)
     }
 
     private func offer(_ subject: InstallSubject, _ guards: InstallGuards) async throws -> Offer {
@@ -71,8 +83,10 @@ public struct PluginInstaller: Sendable {
             let offer = try await sources.offer(id, version: version)
             try guards.checkID(id, version: offer.version, present: try folder.installed(id))
             return offer
-        case .package(let place, let hash):
-            return Self.offer(place: place, hash: hash)
+        case .package(let place, let hash, let id, let version):
+            var offer = Self.offer(place: place, hash: hash)
+            (offer.id, offer.version) = (id, SemanticVersion.requested(version))
+            return offer
         case .locked(let entry):
             let present = try folder.installed(entry.id)
             try guards.checkID(entry.id, version: entry.version, present: present)
@@ -114,6 +128,7 @@ public struct PluginInstaller: Sendable {
         let present = try folder.installed(package.facts.id)
         guard let question = guards.question(package, present: present) else { return }
         if case .locked(let entry) = package.subject, question.wanted.allSatisfy(entry.permissions.contains) { return }
+        observer.event(.asking(question))
         guard try await observer.approve(question) else {
             throw CatalogError(
                 .permissionsRefused,
@@ -127,6 +142,8 @@ public struct PluginInstaller: Sendable {
         _ observer: InstallObserver
     ) async throws -> InstallOutcome {
         var outcome = InstallOutcome()
+        /// Where the versions that were kept before wait until nothing can fail any more.
+        var spares: [String: String] = [:]
         do {
             for package in staged {
                 try Task.checkCancellation()
@@ -138,7 +155,9 @@ public struct PluginInstaller: Sendable {
                     continue
                 }
                 let old = try present.map { try record(of: $0, guards) }
-                try Switch(folder: folder).install(package.tree, as: entry, replacing: old)
+                let spare = "\(try claim.makeStaging())/kept"
+                spares[entry.id] = spare
+                try Switch(folder: folder).install(package.tree, as: entry, replacing: old, sparing: spare)
                 outcome.plugins.append(plugin)
                 guard let now = try folder.installed(entry.id) else { continue }
                 try await observer.confirm(now)
@@ -146,14 +165,16 @@ public struct PluginInstaller: Sendable {
                     .installed(id: entry.id, version: entry.version, folder: now.folder, before: plugin.before))
             }
         } catch {
-            if !options.isDryRun { try undo(outcome, guards, claim) }
+            if !options.isDryRun { try undo(outcome, guards, claim, spares: spares) }
             throw error
         }
         return outcome
     }
 
     /// Takes back what was switched, the last first.
-    private func undo(_ outcome: InstallOutcome, _ guards: InstallGuards, _ claim: FolderClaim) throws {
+    private func undo(
+        _ outcome: InstallOutcome, _ guards: InstallGuards, _ claim: FolderClaim, spares: [String: String]
+    ) throws {
         for plugin in outcome.plugins.reversed() {
             let entry = plugin.entry
             if plugin.before == nil {
@@ -163,6 +184,9 @@ public struct PluginInstaller: Sendable {
             } else if let kept = try PluginChanges(folder: folder).kept(entry.id) {
                 try Switch(folder: folder).rollBack(from: entry, to: kept)
                 try FileTree.remove(folder.kept(entry.id))
+                if let spare = spares[entry.id], FileTree.kind(of: spare) == .folder {
+                    try FileTree.move(spare, to: folder.kept(entry.id))
+                }
             }
             // The publisher of a plugin that never ran here is not remembered.
             var lock = try PluginLockFile(of: folder)
@@ -194,6 +218,11 @@ public struct PluginInstaller: Sendable {
     /// The entry of what is there, also for a plugin that somebody copied into the folder.
     private func record(of present: InstalledPlugin, _ guards: InstallGuards) throws -> LockedPlugin {
         if let entry = guards.lock.plugins[present.facts.id], entry.version == present.facts.version { return entry }
-        return try PluginChanges(folder: folder).unrecorded(present)
+        var entry = try PluginChanges(folder: folder).unrecorded(present)
+        // One that is not trusted any more counts as unsigned; it may be replaced.
+        if let publisher = try? stage.judge.judge(folder: present.folder, facts: present.facts) {
+            entry.publisher = publisher
+        }
+        return entry
     }
 }

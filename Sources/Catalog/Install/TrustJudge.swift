@@ -22,6 +22,8 @@ struct TrustJudge: PackageJudge {
     /// Seconds since 1970.
     static var now: Int64 { Int64(time(nil)) }
 
+    func isSamePublisher(_ one: String, _ other: String) -> Bool { verifier.store.isSamePublisher(one, other) }
+
     func judge(folder: String, facts: PackageFacts) throws -> LockedPlugin.Publisher {
         let home = FileTree.kind(of: "\(folder)/dist/plugin.json") == .file ? "\(folder)/dist" : folder
         let verdict: SignatureVerdict

@@ -67,9 +67,10 @@ struct VersionRange: Sendable, Equatable {
         }
     }
 
-    /// The version after all those that share the parts up to a place: of 1.2.3 and 1, 1.3.0.
+    /// The version after all those that share the parts up to a place: of 1.2.3 and 1, 1.3.0; nil when no number is larger.
     private static func next(_ version: SemanticVersion, _ place: Int) -> SemanticVersion? {
         var numbers = version.numbers
+        guard numbers[place] < .max else { return nil }
         numbers[place] += 1
         for index in numbers.indices where index > place { numbers[index] = 0 }
         return SemanticVersion(numbers.map(String.init).joined(separator: "."))

@@ -39,20 +39,32 @@ public struct PluginAdministration: Sendable {
 
     /// Installs a plugin here, and has the other servers follow.
     ///
-    /// - Parameter version: Nil for the newest.
-    /// - Throws: ``CatalogError``; nothing has changed then.
+    /// - Parameters:
+    ///   - version: Nil for the newest.
+    ///   - consent: What an update may bring; a first installation is consent to the permissions that it needs.
+    /// - Throws: ``CatalogError``, or what the database throws; nothing has changed then.
     public func install(
-        _ id: String, version: String?, event: @escaping @Sendable (InstallEvent) -> Void
+        _ id: String, version: String?, consent: InstallConsent = InstallConsent(),
+        event: @escaping @Sendable (InstallEvent) -> Void
     ) async throws -> InstallOutcome {
         if let entry = preinstalled[id], entry.isPinned {
             throw CatalogError(
                 .versionPinned, "plugin '\(id)': [plugins] preinstall pins its version",
                 remedy: "change the setting and start the server again")
         }
+        var allowed = InstallOptions()
+        (allowed.allowsNewPublisher, allowed.allowsDowngrade) = (consent.acceptsPublisher, consent.allowsDowngrade)
+        let options = allowed
         return try await turn.take {
-            let outcome = try await put(.plugin(id: id, version: version), InstallOptions(), event: event)
-            for plugin in outcome.plugins { try await remember(plugin.entry) }
-            return outcome
+            do {
+                return try await put(
+                    .plugin(id: id, version: version), options, remembers: true, event: event,
+                    approve: { !$0.isUpdate || $0.wanted.allSatisfy(consent.permissions.contains) })
+            } catch let error as CatalogError where error.code == .alreadyInstalled {
+                // It may be here alone, because the database could not be written the last time.
+                try await remember(id)
+                throw error
+            }
         }
     }
 
@@ -78,14 +90,20 @@ public struct PluginAdministration: Sendable {
                 throw CatalogError(.notInstalled, "Plugin not installed")
             }
             let entry = try PluginLockFile(of: configuration.folder).plugins[id]
-            _ = try PluginChanges(folder: configuration.folder).remove(id, claim: FolderClaim(configuration.folder))
-            await link.lookAgain()
+            let claim = try FolderClaim(configuration.folder)
+            // First what all follow: if this server fails on the way, it follows too.
             let revision = try await desired.set(id, isPresent: false, version: entry?.version ?? "", entry: "")
+            _ = try PluginChanges(folder: configuration.folder).remove(id, claim: claim)
+            await link.lookAgain()
             try note(id, revision)
         }
     }
 
-    private func remember(_ entry: LockedPlugin) async throws {
+    /// Has the other servers follow what is installed here.
+    private func remember(_ id: String) async throws {
+        guard let entry = try PluginLockFile(of: configuration.folder).plugins[id] else { return }
+        let row = try await desired.list().first { $0.pluginID == id }
+        guard row?.isPresent != true || row?.version != entry.version else { return }
         let revision = try await desired.set(
             entry.id, isPresent: true, version: entry.version, entry: entry.json.encoded())
         try note(entry.id, revision)
@@ -98,15 +116,22 @@ public struct PluginAdministration: Sendable {
 
     /// Puts a plugin in place and lets the server load it.
     ///
-    /// - Parameter loads: False before the server has loaded anything.
+    /// - Parameters:
+    ///   - loads: False before the server has loaded anything.
+    ///   - remembers: Whether the other servers are to follow.
+    ///   - approve: By default a first installation is consent to its permissions, and an update is not.
     private func put(
-        _ subject: InstallSubject, _ options: InstallOptions, loads: Bool = true,
-        event: @escaping @Sendable (InstallEvent) -> Void = { _ in }
+        _ subject: InstallSubject, _ options: InstallOptions, loads: Bool = true, remembers: Bool = false,
+        event: @escaping @Sendable (InstallEvent) -> Void = { _ in },
+        approve: @escaping @Sendable (PermissionQuestion) -> Bool = { !$0.isUpdate }
     ) async throws -> InstallOutcome {
         let claim = try FolderClaim(configuration.folder)
-        // An administrator asks for it, through the API or the settings: the permissions are part of what is asked for.
         let observer = InstallObserver(
-            event: event, approve: { _ in true }, confirm: { if loads { try await link.pickUp($0) } })
+            event: event, approve: { approve($0) },
+            confirm: { plugin in
+                if loads { try await link.pickUp(plugin) }
+                if remembers { try await remember(plugin.facts.id) }
+            })
         do {
             return try await CatalogSession.with(configuration) { session in
                 try await session.installer.install(subject, options: options, claim: claim, observer: observer)
@@ -122,8 +147,8 @@ public struct PluginAdministration: Sendable {
 
     /// Brings this server to what the database says; what fails is logged and tried again the next time.
     ///
-    /// Each change in the database is carried out once on each server, so that what an operator does to one server's folder
-    /// afterwards stays. A plugin that should be there and is missing comes back.
+    /// Each change in the database is carried out once on each plugins folder, so that what an operator does to one folder
+    /// afterwards stays, also that he removes a plugin. A folder that is new, or was lost, gets them all.
     public func converge() async throws {
         let rows = try await desired.list()
         guard !rows.isEmpty else { return }
@@ -133,7 +158,7 @@ public struct PluginAdministration: Sendable {
                 let isNew = applied.revisions[row.pluginID] != row.revision
                 let present = try configuration.folder.installed(row.pluginID)
                 do {
-                    if row.isPresent, present == nil || (isNew && present?.facts.version != row.version) {
+                    if row.isPresent, isNew, present?.facts.version != row.version {
                         try await follow(row)
                     } else if !row.isPresent, isNew, present != nil {
                         _ = try PluginChanges(folder: configuration.folder).remove(
@@ -178,7 +203,27 @@ public struct PluginAdministration: Sendable {
     ///
     /// - Throws: ``CatalogError`` for the first that fails.
     public func preinstallBlocking() async throws {
+        for plugin in preinstalled.asByHand { try await installAsByHand(plugin) }
         for plugin in preinstalled.blocking { try await preinstall(plugin, loads: false) }
+    }
+
+    /// As `grafana-cli plugins install`, which takes the newest version unless one is named.
+    private func installAsByHand(_ plugin: PreinstalledPlugin) async throws {
+        logger.info("Installing plugin", metadata: Self.facts(plugin))
+        var allowed = InstallOptions()
+        allowed.allowsDowngrade = plugin.isPinned
+        let options = allowed
+        do {
+            _ = try await turn.take {
+                try await put(plugin.subject, options, loads: false, approve: { !$0.isUpdate || plugin.isPinned })
+            }
+        } catch let error as CatalogError where error.code == .alreadyInstalled {
+            return
+        }
+    }
+
+    private static func facts(_ plugin: PreinstalledPlugin) -> Logger.Metadata {
+        ["plugin.id": "\(plugin.id)", "plugin.version": "\(plugin.version ?? "newest")"]
     }
 
     /// Installs what the settings want while the server serves; what fails is logged.
@@ -202,15 +247,15 @@ public struct PluginAdministration: Sendable {
         }
         if present != nil, !plugin.isPinned, !preinstalled.updates { return }
         if present != nil, plugin.version == nil, plugin.url != nil { return }
-        logger.info(
-            "Installing plugin",
-            metadata: ["plugin.id": "\(plugin.id)", "plugin.version": "\(plugin.version ?? "newest")"])
+        logger.info("Installing plugin", metadata: Self.facts(plugin))
         var allowed = InstallOptions()
         allowed.allowsDowngrade = plugin.isPinned
         let options = allowed
-        let subject: InstallSubject = plugin.url.map { .package($0) } ?? .plugin(id: plugin.id, version: plugin.version)
         do {
-            _ = try await turn.take { try await put(subject, options, loads: loads) }
+            _ = try await turn.take {
+                // Who names a version agrees to what it asks for; the newest one is nobody's choice.
+                try await put(plugin.subject, options, loads: loads, approve: { !$0.isUpdate || plugin.isPinned })
+            }
         } catch let error as CatalogError where error.code == .alreadyInstalled {
             return
         } catch let error as CatalogError where present != nil && !plugin.isPinned {

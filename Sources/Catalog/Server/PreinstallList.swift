@@ -39,10 +39,18 @@ public struct PreinstalledPlugin: Sendable, Equatable {
 
     /// Whether the API leaves its version alone.
     var isPinned: Bool { version != nil || url != nil }
+
+    var subject: InstallSubject {
+        url.map { .package($0, id: id, version: version) } ?? .plugin(id: id, version: version)
+    }
 }
 
 /// What the settings say about plugins at the start.
 public struct PreinstallList: Sendable, Equatable {
+    /// Installed before the server serves, as an operator does it with `grafana-cli`; a failure ends the start.
+    ///
+    /// Nothing keeps anybody from changing or removing them afterwards.
+    public var asByHand: [PreinstalledPlugin] = []
     /// Installed before the server serves; a failure ends the start.
     public var blocking: [PreinstalledPlugin] = []
     /// Installed while it serves already; a failure is logged.
@@ -53,6 +61,6 @@ public struct PreinstallList: Sendable, Equatable {
     /// Nothing is installed.
     public init() {}
 
-    /// The entry of an id.
+    /// The entry of an id that the settings hold on to.
     public subscript(id: String) -> PreinstalledPlugin? { (blocking + inBackground).first { $0.id == id } }
 }

@@ -51,7 +51,7 @@ public struct CatalogBuilder: Sendable {
             count += 1
         }
         let sorted = plugins.values.sorted { $0.listed.id < $1.listed.id }
-        let next = try serial ?? lastSerial(key: key) + 1
+        let next = try serial ?? nextSerial(key: key)
         let index = CatalogIndex(name: name, serial: next, expires: expires, plugins: sorted)
         // What is written is what installers will read.
         _ = try CatalogIndex(Array(index.json.encoded().utf8), location: path)
@@ -65,6 +65,12 @@ public struct CatalogBuilder: Sendable {
         guard SemanticVersion(facts.version) != nil else {
             throw CatalogError(
                 .packageInvalid, "'\(entry.path)': its version '\(facts.version)' is no version such as 1.2.0")
+        }
+        guard VersionRange(facts.serverRange) != nil else {
+            throw CatalogError(
+                .packageInvalid,
+                "'\(entry.path)': its grafanaDependency '\(facts.serverRange)' is no range of versions such as >=12.0.0"
+            )
         }
         var listed = ListedPlugin(id: facts.id)
         (listed.name, listed.description, listed.author) = (facts.name, facts.description, facts.author)
@@ -89,13 +95,20 @@ public struct CatalogBuilder: Sendable {
         plugins[facts.id] = plugin
     }
 
-    private func lastSerial(key: PublicKey) throws -> Int64 {
-        guard let bytes = try FileTree.read(path) else { return 0 }
+    private func nextSerial(key: PublicKey) throws -> Int64 {
+        guard let bytes = try FileTree.read(path) else { return 1 }
         do {
             let own = TrustedKey(key, plugins: [], types: [], level: .process, grantedBy: "the key that signs")
             let store = try TrustStore(keys: [own])
             let last = try SignedStatement(opening: bytes, kind: CatalogIndex.kind, store: store, now: TrustJudge.now)
-            return try CatalogIndex(last.text, location: path).serial
+            let serial = try CatalogIndex(last.text, location: path).serial
+            guard serial < .max else {
+                throw CatalogError(
+                    .catalogMalformed,
+                    "'\(path)': its serial is the largest that there is; sign a catalogue at another address with a new key"
+                )
+            }
+            return serial + 1
         } catch let error as SigningError {
             throw CatalogError(
                 .catalogUntrusted,
@@ -106,7 +119,7 @@ public struct CatalogBuilder: Sendable {
 
     /// Writes the signed index; readers see the old one or the new one.
     public func write(_ signed: [UInt8]) throws {
-        try FileTree.replace(path, with: signed, temporary: "\(folder)/.\(CatalogIndex.fileName).new")
+        try FileTree.replace(path, with: signed, temporary: "\(folder)/.\(CatalogIndex.fileName).\(getpid()).new")
     }
 }
 

@@ -28,6 +28,8 @@ struct CatalogIndex: Sendable, Equatable {
     static let fileName = "catalog.txt"
     static let kind = "plugin-catalog"
     static let schemaVersion = 1
+    /// More than an index of ten thousand plugins takes; it is read before anybody knows who signed it.
+    static let largest = 16 << 20
 
     var name: String
     var serial: Int64

@@ -12,7 +12,16 @@ struct CatalogueMemory: Sendable {
     /// Compares an index with what was seen before, and remembers it where this user may write.
     ///
     /// - Throws: ``CatalogError`` `.catalogRolledBack`, `.catalogUntrusted`, `.folderFailed`.
-    func accept(_ serial: Int64, signer: TrustedKey, of location: String) throws {
+    func accept(_ serial: Int64, signer: TrustedKey, store: TrustStore, of location: String) throws {
+        // Readers of other catalogues write the same file: what one has seen must not be lost by another.
+        let lock = open("\(folder.workspace)/catalogues.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        if lock >= 0 { while flock(lock, LOCK_EX) != 0, errno == EINTR {} }
+        defer {
+            if lock >= 0 {
+                flock(lock, LOCK_UN)
+                close(lock)
+            }
+        }
         var list = try read()
         let fingerprint = signer.key.fingerprint
         if let seen = list[location] {
@@ -24,7 +33,7 @@ struct CatalogueMemory: Sendable {
                         + "copy: tell its owner")
             }
             let pin = seen["fingerprint"]?.string ?? fingerprint
-            guard pin == fingerprint || signer.rotatedFrom == pin else {
+            guard store.isSamePublisher(pin, fingerprint) else {
                 throw CatalogError(
                     .catalogUntrusted,
                     "'\(location)': its index was signed by the key \(pin) and now is signed by \(fingerprint)",
@@ -33,11 +42,11 @@ struct CatalogueMemory: Sendable {
             if serial == Int64(last), pin == fingerprint { return }
         }
         list[location] = ["serial": .integer(serial), "fingerprint": .string(fingerprint)]
-        guard access(folder.workspace, W_OK) == 0 else { return }
+        guard lock >= 0, access(folder.workspace, W_OK) == 0 else { return }
         let value: JSONValue = ["schemaVersion": 1, "catalogues": .object(list)]
         try FileTree.replace(
             folder.catalogues, with: Array((JSONText.indented(value) + "\n").utf8),
-            temporary: "\(folder.catalogues).\(getpid()).new")
+            temporary: "\(folder.catalogues).new")
     }
 
     private func read() throws -> JSONObject {

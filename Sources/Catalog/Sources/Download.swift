@@ -81,7 +81,7 @@ struct Download {
         guard status == 200 || isContinued else { throw Interruption.wrongRange }
         state.validator = response.headers.first(name: "ETag").flatMap { $0.hasPrefix("W/") ? nil : $0 }
         let length = response.headers.first(name: "Content-Length").flatMap { UInt64($0) }
-        let whole = expectedSize ?? length.map { $0 + state.bytes }
+        let whole = expectedSize ?? length.map { min($0, Self.largest) + state.bytes }
         progress(state.bytes, whole)
         for try await part in response.body {
             try Task.checkCancellation()

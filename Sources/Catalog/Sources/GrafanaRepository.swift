@@ -37,8 +37,7 @@ struct GrafanaRepository: Repository {
 
     func versions(of id: String) async throws -> [ListedVersion] {
         let json = try await ask("/\(WebAddress.segment(id))/versions", id: id)
-        guard let items = json["items"]?.array else { throw malformed("the versions of '\(id)'") }
-        let versions = items.compactMap(Self.version)
+        guard let versions = GrafanaAnswer.versions(json) else { throw malformed("the versions of '\(id)'") }
         guard !versions.isEmpty else { throw PackageSources.notFound(id, location) }
         return versions
     }
@@ -53,16 +52,10 @@ struct GrafanaRepository: Repository {
     }
 
     func plugins() async throws -> [ListedPlugin] {
-        guard let items = try await ask("/repo", id: nil)["plugins"]?.array else {
+        guard let plugins = GrafanaAnswer.plugins(try await ask("/repo", id: nil)) else {
             throw malformed("the list of plugins")
         }
-        return items.compactMap { item in
-            guard let id = item["id"]?.string, PluginID.isValid(id) else { return nil }
-            var plugin = ListedPlugin(id: id)
-            plugin.category = item["category"]?.string ?? ""
-            plugin.versions = (item["versions"]?.array ?? []).compactMap(Self.version)
-            return plugin
-        }
+        return plugins
     }
 
     func newest(of ids: [String]) async throws -> [String: String] {
@@ -72,21 +65,9 @@ struct GrafanaRepository: Repository {
             let slugs = rest.prefix(Self.batch).map(WebAddress.segment).joined(separator: ",")
             rest = rest.dropFirst(Self.batch)
             let json = try await ask("?slugIn=\(slugs)&includeDeprecated=true", id: nil)
-            for item in json["items"]?.array ?? [] {
-                if let slug = item["slug"]?.string, let version = item["version"]?.string { found[slug] = version }
-            }
+            found.merge(GrafanaAnswer.newest(json)) { first, _ in first }
         }
         return found
-    }
-
-    private static func version(_ item: JSONValue) -> ListedVersion? {
-        guard let version = item["version"]?.string, !version.isEmpty else { return nil }
-        let builds = (item["arch"]?.object ?? [:]).map { name, value in
-            (name, ListedVersion.Build(hash: value["sha256"]?.string?.lowercased(), size: nil))
-        }
-        return ListedVersion(
-            version: version, isCompatible: item["isCompatible"]?.bool ?? true,
-            builds: Dictionary(builds, uniquingKeysWith: { first, _ in first }))
     }
 
     private func ask(_ path: String, id: String?) async throws -> JSONValue {

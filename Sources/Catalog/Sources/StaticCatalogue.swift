@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import FoundationEssentials
 import Signing
 import Synchronization
 
@@ -15,7 +16,10 @@ final class StaticCatalogue: Repository {
     private let known = Mutex<CatalogIndex?>(nil)
 
     init(location: String, client: WebClient, target: InstallTarget, store: TrustStore, memory: CatalogueMemory) {
-        var location = location[...]
+        let isRelative = WebAddress.localPath(location) == location && !location.hasPrefix("/")
+        // The same folder under every working directory, in what is remembered and recorded.
+        let absolute = isRelative ? "\(FileManager.default.currentDirectoryPath)/\(location)" : location
+        var location = absolute[...]
         while location.count > 1, location.last == "/" { location = location.dropLast() }
         self.location = String(location)
         self.client = client
@@ -90,14 +94,25 @@ final class StaticCatalogue: Repository {
                 .catalogExpired,
                 "'\(location)': its index is past its date; its owner has to build it again, or it is an old copy")
         }
-        try memory.accept(index.serial, signer: statement.signer, of: location)
-        known.withLock { $0 = index }
+        try memory.accept(index.serial, signer: statement.signer, store: store, of: location)
+        let offered = Self.offered(index, by: statement.signer)
+        known.withLock { $0 = offered }
+        return offered
+    }
+
+    /// What a key may offer: the plugins that it may sign.
+    ///
+    /// A publisher's key makes no catalogue of other publishers' plugins.
+    private static func offered(_ index: CatalogIndex, by signer: TrustedKey) -> CatalogIndex {
+        var index = index
+        index.plugins.removeAll { !signer.maySign(plugin: $0.listed.id) }
         return index
     }
 
     private func fetch() async throws -> [UInt8] {
         if let folder = WebAddress.localPath(location) {
-            guard let bytes = try FileTree.read("\(folder)/\(CatalogIndex.fileName)") else {
+            guard let bytes = try FileTree.read("\(folder)/\(CatalogIndex.fileName)", limit: CatalogIndex.largest)
+            else {
                 throw CatalogError(
                     .catalogUnreachable,
                     "'\(location)': there is no \(CatalogIndex.fileName); make it with grafana-cli catalog build, or "
@@ -106,7 +121,7 @@ final class StaticCatalogue: Repository {
             return bytes
         }
         let url = WebAddress.join(location, CatalogIndex.fileName)
-        let answer = try await client.get(url, headers: [("Accept", "text/plain, */*")])
+        let answer = try await client.get(url, headers: [("Accept", "text/plain, */*")], limit: CatalogIndex.largest)
         guard answer.status == 200 else {
             throw CatalogError(
                 .catalogUnreachable, "'\(url)': the server answers \(answer.status); correct --catalog or the server",

@@ -46,11 +46,14 @@ struct WebClient: Sendable {
 
     /// A whole, small answer.
     ///
+    /// - Parameter limit: The bytes that are read at most.
     /// - Throws: ``CatalogError`` `.catalogUnreachable`.
-    func get(_ url: String, headers more: [(name: String, value: String)] = []) async throws -> Answer {
+    func get(
+        _ url: String, headers more: [(name: String, value: String)] = [], limit: Int = largestAnswer
+    ) async throws -> Answer {
         do {
             let response = try await http.execute(request(url, more), timeout: .nanoseconds(patience.nanosecondCount))
-            let body = try await response.body.collect(upTo: Self.largestAnswer)
+            let body = try await response.body.collect(upTo: limit)
             return Answer(status: Int(response.status.code), body: Array(body.readableBytesView))
         } catch let error as CancellationError {
             throw error

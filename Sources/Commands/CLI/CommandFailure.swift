@@ -38,6 +38,7 @@ struct CommandFailure: Error, Sendable, Equatable {
     init(_ error: any Error) {
         switch error {
         case let failure as CommandFailure: self = failure
+        case let refusal as ServerRefusal: self = refusal.failure
         case let error as SettingsError: self.init(.configuration, "\(error.message) [\(error.code.rawValue)]")
         case let error as StorageError:
             self.init(Self.status(of: error.code), "\(error.message) [\(error.code.rawValue)]")

@@ -11,11 +11,11 @@ public enum GlobalFlags {
 
     /// The arguments with such flags moved; others are as they were.
     public static func rearranged(_ arguments: [String]) -> [String] {
-        guard let group = arguments.firstIndex(of: "plugins") else { return arguments }
         var before: [String] = []
         var moved: [String] = []
-        var rest = arguments[..<group]
-        while let word = rest.popFirst() {
+        var rest = arguments[...]
+        while let word = rest.first, word != "plugins" {
+            rest = rest.dropFirst()
             if withValue.contains(word), let value = rest.popFirst() {
                 moved += [word, value]
             } else if alone.contains(word) || withValue.contains(String(word.prefix { $0 != "=" })) {
@@ -24,7 +24,8 @@ public enum GlobalFlags {
                 before.append(word)
             }
         }
-        let command = arguments[group...].prefix(2)
-        return before + command + moved + arguments.dropFirst(group + command.count)
+        guard !rest.isEmpty else { return arguments }
+        let command = rest.prefix(2)
+        return before + command + moved + rest.dropFirst(command.count)
     }
 }

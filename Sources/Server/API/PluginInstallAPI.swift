@@ -30,23 +30,35 @@ struct PluginInstallAPI: Sendable {
     private func install(_ request: Request, _ context: APIContext) async throws -> Response {
         let administration = try administration(context)
         let id = try context.parameter("id")
-        let version = try await request.collectObject(upTo: services.options.limits.bodyBytes)["version"]?.string
-        if request.headers[.accept] == Self.lines { return stream(administration, id, version) }
+        let body = try await request.collectObject(upTo: services.options.limits.bodyBytes)
+        let (version, consent) = (body["version"]?.string, Self.consent(body))
+        if request.headers[.accept] == Self.lines { return stream(administration, id, version, consent) }
         do {
-            return .message(Self.words(try await administration.install(id, version: version) { _ in }, id))
+            let outcome = try await administration.install(id, version: version, consent: consent) { _ in }
+            return .message(Self.words(outcome, id))
         } catch let error as CatalogError {
             throw APIError(error)
         }
     }
 
-    private func stream(_ administration: PluginAdministration, _ id: String, _ version: String?) -> Response {
+    private static func consent(_ body: JSONObject) -> InstallConsent {
+        var consent = InstallConsent()
+        consent.permissions = Set((body["permissions"]?.array ?? []).compactMap(\.string))
+        consent.acceptsPublisher = body["acceptPublisher"]?.bool ?? false
+        consent.allowsDowngrade = body["allowDowngrade"]?.bool ?? false
+        return consent
+    }
+
+    private func stream(
+        _ administration: PluginAdministration, _ id: String, _ version: String?, _ consent: InstallConsent
+    ) -> Response {
         let body = ResponseBody { writer in
             let (events, continuation) = AsyncStream.makeStream(
                 of: JSONValue.self, bufferingPolicy: .bufferingNewest(256))
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     defer { continuation.finish() }
-                    let end = try await Self.end(administration, id, version) { continuation.yield($0.json) }
+                    let end = try await Self.end(administration, id, version, consent) { continuation.yield($0.json) }
                     continuation.yield(end)
                 }
                 for await event in events { try await writer.write(ByteBuffer(string: event.encoded() + "\n")) }
@@ -59,11 +71,11 @@ struct PluginInstallAPI: Sendable {
 
     /// Installs, and gives the last line.
     private static func end(
-        _ administration: PluginAdministration, _ id: String, _ version: String?,
+        _ administration: PluginAdministration, _ id: String, _ version: String?, _ consent: InstallConsent,
         event: @escaping @Sendable (InstallEvent) -> Void
     ) async throws -> JSONValue {
         do {
-            let outcome = try await administration.install(id, version: version, event: event)
+            let outcome = try await administration.install(id, version: version, consent: consent, event: event)
             return ["event": "end", "status": 200, "message": .string(words(outcome, id))]
         } catch let error as CatalogError {
             let answer = APIError(error)
@@ -71,6 +83,9 @@ struct PluginInstallAPI: Sendable {
                 "event": "end", "status": .integer(Int64(answer.status.code)), "message": .string(answer.message),
                 "code": .string(error.code.rawValue),
             ]
+        } catch let error where !(error is CancellationError) {
+            // The status of the answer is sent already: what went wrong is told in its last line.
+            return ["event": "end", "status": 500, "message": .string("Internal error: \(error)")]
         }
     }
 
@@ -99,7 +114,7 @@ extension APIError {
             switch error.code {
             case .pluginNotFound, .versionNotFound, .machineNotSupported, .serverNotSupported, .notInstalled: .notFound
             case .versionNotSupported, .alreadyInstalled, .versionPinned, .downgradeRefused, .publisherChanged,
-                .serverRefused:
+                .permissionsRefused, .serverRefused:
                 .conflict
             case .corePlugin: .forbidden
             case .idInvalid: .badRequest

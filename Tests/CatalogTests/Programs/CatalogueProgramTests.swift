@@ -255,6 +255,29 @@ extension ProgramSuite {
             for outcome in [expired, unknown, other, changed] { #expect(outcome.status == 77) }
         }
 
+        @Test func aKeyOffersOnlyWhatItMaySign() async throws {
+            let place = try Workplace()
+            try await Self.catalogue(place)
+            try Publisher.other.trust(in: place.trust, plugins: ["beta-*"])
+            try Self.build(place, by: .other, serial: 1)
+            let cli = CLI(place: place)
+
+            let listed = try await cli.plugins(["list-remote", "--catalog", place.path("served")])
+            let installed = try await cli.plugins(["install", "acme-sine-panel", "--catalog", place.path("served")])
+
+            #expect(listed.status == 0 && listed.output.isEmpty, "\(listed.errors)")
+            #expect(installed.status == 65 && installed.errors.contains("[plugin-not-found]"), "\(installed.errors)")
+        }
+
+        @Test func anIndexThatIsTooLargeIsNotRead() async throws {
+            let place = try Workplace()
+            try place.write(String(repeating: "\n", count: CatalogIndex.largest + 1), to: "served/catalog.txt")
+
+            let outcome = try await CLI(place: place).plugins(["list-remote", "--catalog", place.path("served")])
+
+            #expect(outcome.status == 74 && outcome.errors.contains("more than"), "\(outcome.errors)")
+        }
+
         @Test func anArchiveThatWasExchangedIsNotInstalled() async throws {
             let place = try Workplace()
             try await Self.catalogue(place)

@@ -141,6 +141,46 @@ extension ProgramSuite {
             #expect(down.status == 0, "\(down.errors)")
         }
 
+        @Test func theSuccessorOfAKeyIsTheSamePublisher() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Package().write(to: place.folder.appending(path: "first"))
+            try Package(version: "1.1.0", publisher: .other).write(to: place.folder.appending(path: "second"))
+            _ = try await cli.plugins(["install", place.path("first")])
+            try Publisher.other.trust(in: place.trust, after: .acme)
+
+            let second = try await cli.plugins(["install", place.path("second")])
+            let back = try await cli.plugins(["rollback", "acme-sine-panel"])
+
+            #expect(second.status == 0, "\(second.errors)")
+            #expect(back.status == 0, "\(back.errors)")
+            // Going back is no change of the publisher.
+            let lock = try PluginLockFile(of: PluginsFolder(path: place.plugins.path))
+            #expect(lock.publishers == ["acme-sine-panel": try Publisher.other.fingerprint])
+        }
+
+        @Test func aPluginThatWasCopiedThereIsRememberedWithItsPublisher() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Publisher.other.trust(in: place.trust)
+            try Package().write(to: place.plugins.appending(path: "acme-sine-panel"))
+            try Package(version: "1.1.0").write(to: place.folder.appending(path: "newer"))
+            try Package(version: "1.2.0", publisher: .other).write(to: place.folder.appending(path: "other"))
+
+            let newer = try await cli.plugins(["install", place.path("newer")])
+            let back = try await cli.plugins(["rollback", "acme-sine-panel"])
+            let other = try await cli.plugins(["install", place.path("other")])
+            // The version that is kept is judged before it runs again.
+            try Data("evil()".utf8).write(
+                to: place.plugins.appending(path: ".catalog/kept/acme-sine-panel/tree/module.js"))
+            let changed = try await cli.plugins(["rollback", "acme-sine-panel"])
+
+            #expect(newer.status == 0 && back.status == 0, "\(newer.errors)\(back.errors)")
+            #expect(other.status == 77 && other.errors.contains("[publisher-changed]"), "\(other.errors)")
+            #expect(changed.status == 77 && changed.errors.contains("[signature-refused]"), "\(changed.errors)")
+            #expect(try place.version() == "1.0.0")
+        }
+
         @Test func morePermissionsNeedAYes() async throws {
             let place = try Workplace()
             let cli = CLI(place: place)
@@ -214,8 +254,82 @@ extension ProgramSuite {
             #expect(try elsewhere.tree().isEmpty)
         }
 
+        @Test func aLockedFolderIsExactlyWhatTheLockFileSays() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            for (id, version) in [("acme-a-panel", "1.0.0"), ("acme-b-panel", "1.0.0"), ("acme-b-panel", "1.1.0")] {
+                try await Package(id: id, version: version).zip(place.folder.appending(path: "\(id)-\(version).zip"))
+            }
+            for name in ["acme-a-panel-1.0.0", "acme-b-panel-1.0.0"] {
+                _ = try await cli.plugins(["install", place.path("\(name).zip")])
+            }
+            _ = try await cli.plugins(["pin", "acme-a-panel"])
+            let wanted = try place.tree()
+            let lock = place.path("wanted.lock.json")
+            try FileManager.default.copyItem(atPath: "\(place.plugins.path)/plugins.lock.json", toPath: lock)
+            // A newer version, a changed file, another pin, and a plugin that nobody recorded.
+            _ = try await cli.plugins(["install", place.path("acme-b-panel-1.1.0.zip")])
+            _ = try await cli.plugins(["pin", "acme-b-panel"])
+            _ = try await cli.plugins(["unpin", "acme-a-panel"])
+            try Data("evil()".utf8).write(to: place.plugins.appending(path: "acme-a-panel/module.js"))
+            try Package(id: "acme-extra-panel").write(to: place.plugins.appending(path: "acme-extra-panel"))
+            let spoiled = try place.tree()
+
+            let dry = try await cli.plugins(["install", "--lock-file", lock, "--prune", "--dry-run", "--json"])
+            let untouched = try place.tree()
+            let kept = try await cli.plugins(["install", "--lock-file", lock, "--json"])
+            let withExtra = try place.tree()
+            let pruned = try await cli.plugins(["install", "--lock-file", lock, "--prune"])
+            let again = try await cli.plugins(["install", "--locked"])
+
+            #expect(dry.status == 0, "\(dry.errors)")
+            #expect(dry.json["plugins"]?.array?.compactMap { $0["id"]?.string } == ["acme-a-panel", "acme-b-panel"])
+            #expect(dry.json["removed"] == ["acme-extra-panel"])
+            #expect(untouched == spoiled)
+            #expect(kept.status == 1)
+            #expect(kept.json["plugins"]?[1]?["before"] == "1.1.0")
+            #expect(kept.json["extra"] == ["acme-extra-panel"])
+            #expect(kept.errors.contains("plugin 'acme-extra-panel' 1.0.0 is not in the lock file"))
+            #expect(withExtra.filter { !$0.key.hasPrefix("acme-extra-panel/") } == wanted)
+            #expect(pruned.status == 0, "\(pruned.errors)")
+            #expect(pruned.output == "✔ Removed acme-extra-panel v1.0.0\n")
+            #expect(try place.tree() == wanted)
+            #expect(again.output == "✔ Every plugin is as the lock file says\n", "\(again.errors)")
+            let own = try PluginLockFile(path: "\(place.plugins.path)/plugins.lock.json")
+            let given = try PluginLockFile(path: lock)
+            #expect(own.plugins.mapValues(\.isPinned) == given.plugins.mapValues(\.isPinned))
+            #expect(own.plugins.mapValues(\.treeHash) == given.plugins.mapValues(\.treeHash))
+            #expect(try place.rubbish().isEmpty)
+        }
+
+        @Test func whatALockedPluginNeedsComesFromTheLockFileToo() async throws {
+            let place = try Workplace()
+            let elsewhere = try Workplace()
+            let cli = CLI(place: place)
+            try await Package(id: "acme-z-panel").zip(place.folder.appending(path: "z.zip"))
+            try await Package(id: "acme-a-panel", needs: ["acme-z-panel"]).zip(place.folder.appending(path: "a.zip"))
+            for name in ["z.zip", "a.zip"] { _ = try await cli.plugins(["install", place.path(name)]) }
+            let lock = "\(place.plugins.path)/plugins.lock.json"
+
+            let wanted = try place.tree()
+            let both = try await CLI(place: elsewhere).plugins(["install", "--lock-file", lock])
+            let tree = try elsewhere.tree()
+            for id in ["acme-a-panel", "acme-z-panel"] { _ = try await CLI(place: elsewhere).plugins(["remove", id]) }
+            _ = try await cli.plugins(["remove", "acme-z-panel"])
+            let incomplete = try await CLI(place: elsewhere).plugins(["install", "--lock-file", lock])
+
+            #expect(both.status == 0, "\(both.errors)")
+            #expect(tree == wanted)
+            #expect(incomplete.status == 65)
+            #expect(incomplete.errors.contains("[lock-file-invalid]"), "\(incomplete.errors)")
+            #expect(try elsewhere.tree().isEmpty)
+        }
+
         @Test(arguments: [
             (["install"], Int32(64), "please specify plugin to install"),
+            (["install", "a", "--prune"], 64, "--prune goes with --locked"),
+            (["install", "a", "--sha256", "00"], 64, "--sha256 goes with a zip archive"),
+            (["install", "/tmp", "--sha256", "00"], 64, "--sha256 goes with a zip archive"),
             (["install", "a", "b", "c"], 64, "install only supports 2 arguments: plugin and version"),
             (["list-versions"], 64, "please specify plugin to list versions for"),
             (["remove"], 64, "missing plugin parameter"), (["install", "a b"], 64, "[id-invalid]"),

@@ -53,7 +53,8 @@ final class Workplace: Sendable {
         let root = plugins.appending(path: PluginsFolder.workspaceName).path
         guard FileManager.default.fileExists(atPath: root) else { return [] }
         return try FileTree.entries(of: root).map(\.path).filter { path in
-            !["lock", "kept", "catalogues.json", "applied.json"].contains(path) && !path.hasPrefix("kept/")
+            !["lock", "kept", "catalogues.json", "catalogues.lock", "applied.json"].contains(path)
+                && !path.hasPrefix("kept/")
         }
     }
 
@@ -93,14 +94,19 @@ struct Publisher: Sendable {
     }
 
     /// Puts the public key and its policy into a trust store.
-    func trust(in folder: URL) throws {
+    ///
+    /// - Parameter predecessor: Whose key named this one as its successor.
+    func trust(
+        in folder: URL, plugins: JSONValue = ["*"], after predecessor: Publisher? = nil
+    ) throws {
         let name = owner.prefix { $0.isLetter }.lowercased()
         try Data(files.publicKey.utf8).write(to: folder.appending(path: "\(name).asc"))
-        let policy: JSONValue = [
+        var policy: JSONObject = [
             "schemaVersion": 1, "fingerprint": .string(try fingerprint), "owner": .string(String(name)),
-            "plugins": ["*"], "types": ["community"], "level": "process",
+            "plugins": plugins, "types": ["community"], "level": "process",
         ]
-        try Data(policy.encoded().utf8).write(to: folder.appending(path: "\(name).json"))
+        if let predecessor { policy["rotatedFrom"] = .string(try predecessor.fingerprint) }
+        try Data(JSONValue.object(policy).encoded().utf8).write(to: folder.appending(path: "\(name).json"))
     }
 
     /// The MANIFEST.txt of these files.

@@ -15,6 +15,7 @@ struct RemoveCommand: ReportingCommand {
 
     func validate() throws {
         if id == nil { throw ValidationError("missing plugin parameter") }
+        if server.url != nil { try options.validateForServer() }
     }
 
     func perform() async throws {
@@ -81,7 +82,7 @@ struct RollbackCommand: ReportingCommand {
 
     func perform() async throws {
         let place = try PluginWorkplace(options)
-        let change = try PluginChanges(folder: place.folder).rollBack(id, claim: FolderClaim(place.folder))
+        let change = try await place.with { try $0.installer.rollBack(id, claim: FolderClaim(place.folder)) }
         try Terminal.write(
             ResultLine.good("\(id) is \(change.to.version) again; \(change.from) is kept", place.terminal))
     }

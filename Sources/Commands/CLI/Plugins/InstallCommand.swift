@@ -21,11 +21,18 @@ struct InstallCommand: ReportingCommand {
     @OptionGroup(title: "Questions") var consent: ConsentOptions
     @OptionGroup(title: "A running server") var server: PluginServerOptions
 
-    @Flag(help: "Install what plugins.lock.json of the plugins folder, or --lock-file, records: exactly that.")
+    @Flag(
+        help: """
+            Bring the folder to exactly what its plugins.lock.json, or --lock-file, records; exit code 1 when other \
+            plugins are there.
+            """)
     var locked = false
 
     @Option(help: "Another plugins.lock.json.")
     var lockFile: String?
+
+    @Flag(help: "With --locked: remove the plugins that the lock file does not record.")
+    var prune = false
 
     @Flag(help: "Put the plugin in place although the same version is there.")
     var force = false
@@ -51,9 +58,16 @@ struct InstallCommand: ReportingCommand {
             if !words.isEmpty { throw ValidationError("--locked installs what the lock file records; name no plugin.") }
         } else if words.isEmpty, options.packageURL == nil {
             throw ValidationError("please specify plugin to install")
+        } else if prune {
+            throw ValidationError("--prune goes with --locked or --lock-file.")
         }
-        if server.url != nil, locked || lockFile != nil || dryRun {
-            throw ValidationError("--locked, --lock-file and --dry-run work on a folder; leave --url out.")
+        if server.url != nil, locked || lockFile != nil || dryRun || force || json || sha256 != nil {
+            throw ValidationError(
+                "--locked, --lock-file, --dry-run, --force, --json and --sha256 work on a folder; leave --url out.")
+        }
+        if server.url != nil { try options.validateForServer() }
+        if sha256 != nil, !isArchive {
+            throw ValidationError("--sha256 goes with a zip archive or an address; catalogues have sums of their own.")
         }
     }
 
@@ -61,50 +75,81 @@ struct InstallCommand: ReportingCommand {
         try await Interruption.ending {
             if let url = server.url { return try await installThroughServer(url) }
             let place = try PluginWorkplace(options)
-            let subjects = try subjects(place)
             let claim = try FolderClaim(place.folder)
+            // After the claim, which may finish what a killed process began.
+            let lock = try lock(place.folder)
             try await place.with { session in
-                for subject in subjects { try await install(subject, place, session, claim) }
+                if let lock {
+                    try await install(lock, place, session, claim)
+                } else {
+                    try await install(subject, place, session, claim)
+                }
             }
-            if !dryRun, !subjects.isEmpty { RestartNotice.show() }
         }
     }
 
-    private func subjects(_ place: PluginWorkplace) throws -> [InstallSubject] {
-        guard !locked, lockFile == nil else {
-            let lock = try lockFile.map { try PluginLockFile(path: $0) } ?? PluginLockFile(of: place.folder)
-            return lock.plugins.values.sorted { $0.id < $1.id }.map { .locked($0) }
-        }
-        if let url = options.packageURL { return [.package(url, expectedHash: sha256)] }
-        return [PluginWord.subject(words, hash: sha256)]
+    private var subject: InstallSubject {
+        guard let url = options.packageURL else { return PluginWord.subject(words, hash: sha256) }
+        return .package(url, expectedHash: sha256, id: words.first, version: words.count == 2 ? words[1] : nil)
+    }
+
+    private var isArchive: Bool {
+        guard !locked, lockFile == nil, case .package(let place, _, _, _) = subject else { return false }
+        return !FilePaths.isFolder(place)
+    }
+
+    /// The lock file that decides; nil when the words do.
+    private func lock(_ folder: PluginsFolder) throws -> PluginLockFile? {
+        if let lockFile { return try PluginLockFile(path: lockFile) }
+        return locked ? try PluginLockFile(of: folder) : nil
+    }
+
+    private var installOptions: InstallOptions {
+        var options = InstallOptions()
+        (options.allowsDowngrade, options.allowsNewPublisher) = (allowDowngrade, acceptPublisher)
+        (options.reinstalls, options.isDryRun) = (force, dryRun)
+        return options
+    }
+
+    private func observer(_ progress: ProgressText) -> InstallObserver {
+        let consent = PluginConsent(consent)
+        return InstallObserver(
+            event: progress.show,
+            approve: { question in
+                progress.finish()
+                return try consent.permissions(question)
+            })
     }
 
     private func install(
         _ subject: InstallSubject, _ place: PluginWorkplace, _ session: CatalogSession, _ claim: FolderClaim
     ) async throws {
-        var install = InstallOptions()
-        (install.allowsDowngrade, install.allowsNewPublisher) = (allowDowngrade, acceptPublisher)
-        (install.reinstalls, install.isDryRun) = (force, dryRun)
         let progress = ProgressText(isChatty: options.debug)
-        let consent = PluginConsent(consent)
-        let observer = InstallObserver(
-            event: progress.show,
-            approve: { question in
-                progress.finish()
-                return consent.permissions(question)
-            })
+        defer { progress.finish() }
         do {
             let outcome = try await session.installer.install(
-                subject, options: install, claim: claim, observer: observer)
+                subject, options: installOptions, claim: claim, observer: observer(progress))
             progress.finish()
             try InstallReport(outcome: outcome, folder: place.folder, isDryRun: dryRun).show(json: json, place.terminal)
+            if !dryRun { RestartNotice.show() }
         } catch let error as CatalogError where error.code == .alreadyInstalled {
             progress.finish()
             try json ? Terminal.write(PluginJSON.text([])) : Terminal.write(error.message + "\n")
-        } catch {
-            progress.finish()
-            throw error
         }
+    }
+
+    private func install(
+        _ lock: PluginLockFile, _ place: PluginWorkplace, _ session: CatalogSession, _ claim: FolderClaim
+    ) async throws {
+        let progress = ProgressText(isChatty: options.debug)
+        defer { progress.finish() }
+        let outcome = try await session.installer.install(
+            locked: lock, options: installOptions, prunes: prune, claim: claim, observer: observer(progress))
+        progress.finish()
+        let report = LockedReport(outcome: outcome, folder: place.folder, isDryRun: dryRun)
+        try report.show(json: json, place.terminal)
+        if report.isChange, !dryRun { RestartNotice.show() }
+        if !outcome.extra.isEmpty { throw ExitCode(ExitStatus.findings.rawValue) }
     }
 
     private func installThroughServer(_ url: String) async throws {
@@ -113,7 +158,11 @@ struct InstallCommand: ReportingCommand {
                 .usage, "--url: a running server installs from its own catalogues; give an id, or leave --url out")
         }
         try await PluginServer.with(server, url: url, timeout: options.timeout) { server in
-            try await server.install(id, version: version, terminal: Terminal.output(wantsColor: !options.noColor))
+            var agreed = InstallConsent()
+            (agreed.acceptsPublisher, agreed.allowsDowngrade) = (acceptPublisher, allowDowngrade)
+            try await server.install(
+                id, version: version, consent: agreed, questions: PluginConsent(consent),
+                terminal: Terminal.output(wantsColor: !options.noColor))
         }
     }
 }
@@ -128,44 +177,5 @@ enum PluginWord {
         if words.count == 2 { return .plugin(id: word, version: words[1]) }
         let parts = word.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         return .plugin(id: parts[0], version: parts.count == 2 ? parts[1] : nil)
-    }
-}
-
-/// What was installed, as a result.
-struct InstallReport {
-    let outcome: InstallOutcome
-    let folder: PluginsFolder
-    let isDryRun: Bool
-
-    func show(json: Bool, _ terminal: Terminal) throws {
-        guard !json else {
-            return try Terminal.write(
-                PluginJSON.text(
-                    outcome.plugins.map { plugin in
-                        var object: JSONObject = ["id": .string(plugin.entry.id)]
-                        for (key, value) in plugin.entry.json.object ?? [:] { object[key] = value }
-                        object["before"] = plugin.before.map { .string($0) } ?? .null
-                        return .object(object)
-                    }))
-        }
-        for plugin in outcome.plugins {
-            let entry = plugin.entry
-            let target = "\(folder.path)/\(entry.folder)"
-            let text =
-                isDryRun
-                ? "Would put \(entry.id) v\(entry.version) into \(target)"
-                : "Downloaded and extracted \(entry.id) v\(entry.version) zip successfully to \(target)"
-            try Terminal.write(ResultLine.good(text, terminal))
-        }
-    }
-}
-
-/// The JSON of the plugin commands: `{"schemaVersion": 1, "plugins": […]}`.
-enum PluginJSON {
-    static let schemaVersion: Int64 = 1
-
-    static func text(_ plugins: [JSONValue]) -> String {
-        let value: JSONValue = ["schemaVersion": .integer(schemaVersion), "plugins": .array(plugins)]
-        return JSONText.indented(value) + "\n"
     }
 }

@@ -16,6 +16,8 @@ struct ConsentOptions: ParsableArguments {
 struct PluginConsent: Sendable {
     let isGranted: Bool
     let mayAsk: Bool
+    /// So late is a cancelled task noticed.
+    private static let patienceMilliseconds: Int32 = 100
 
     init(_ options: ConsentOptions) {
         isGranted = options.yes
@@ -23,17 +25,25 @@ struct PluginConsent: Sendable {
     }
 
     /// Shows what a plugin asks for, and asks.
-    func permissions(_ question: PermissionQuestion) -> Bool {
+    ///
+    /// - Throws: `CancellationError` when the task is cancelled before there is an answer.
+    func permissions(_ question: PermissionQuestion) throws -> Bool {
         let kind = question.isUpdate ? "asks for more than before" : "asks for"
         Terminal.writeError("\(question.id) v\(question.version) \(kind):\n")
         for line in question.wanted { Terminal.writeError("  \(TerminalText.line(line))\n") }
-        return isYes("Grant this?")
+        return try isYes("Grant this?")
     }
 
-    func isYes(_ question: String) -> Bool {
+    private func isYes(_ question: String) throws -> Bool {
         if isGranted { return true }
         guard mayAsk else { return false }
         Terminal.writeError("\(question) [y/N] ")
+        // Ctrl-C cancels the task, which a read alone would not notice.
+        var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+        while poll(&input, 1, Self.patienceMilliseconds) <= 0 {
+            if Task.isCancelled { Terminal.writeError("\n") }
+            try Task.checkCancellation()
+        }
         guard let answer = readLine() else { return false }
         return ["y", "yes"].contains(answer.lowercased())
     }

@@ -61,6 +61,16 @@ struct PluginOptions: ParsableArguments {
         }
     }
 
+    /// Refuses what a running server decides by its own settings.
+    func validateForServer() throws {
+        let isOwn = pluginsDir != nil || repo != nil || pluginURL != nil || !catalog.isEmpty || trust.trust != nil
+        if isOwn || allowUnsigned || insecure {
+            throw ValidationError(
+                "--pluginsDir, --repo, --pluginUrl, --catalog, --trust, --allow-unsigned and --insecure are for a folder; a "
+                    + "running server has its own settings.")
+        }
+    }
+
     /// Whether the operator says which server's settings count.
     var namesSettings: Bool {
         [homePath, config, configOverrides, Terminal.variable("GF_PATHS_HOME")].contains { $0 != nil }

@@ -27,8 +27,35 @@ struct PluginServer: Sendable {
     }
 
     /// Lets the server install a plugin, and returns when it runs there.
-    func install(_ id: String, version: String?, terminal: Terminal) async throws {
-        var body = JSONObject()
+    ///
+    /// When an update asks for more permissions than were granted, the server refuses it and says which; they are shown and
+    /// asked for here, and the server is asked again.
+    func install(
+        _ id: String, version: String?, consent: InstallConsent, questions: PluginConsent, terminal: Terminal
+    ) async throws {
+        let asked = Mutex<[PermissionQuestion]>([])
+        var end = try await request(id, version, consent) { question in asked.withLock { $0.append(question) } }
+        if end.code == CatalogError.Code.permissionsRefused.rawValue, !asked.withLock({ $0.isEmpty }) {
+            var more = consent
+            for question in asked.withLock({ $0 }) {
+                guard try questions.permissions(question) else { throw end.failure(id, client) }
+                more.permissions.formUnion(question.wanted)
+            }
+            end = try await request(id, version, more) { _ in }
+        }
+        if end.code == CatalogError.Code.alreadyInstalled.rawValue { return try Terminal.write(end.message + "\n") }
+        guard end.status == 200 else { throw end.failure(id, client) }
+        try Terminal.write(ResultLine.good(end.message, terminal))
+    }
+
+    private func request(
+        _ id: String, _ version: String?, _ consent: InstallConsent,
+        asking: @escaping @Sendable (PermissionQuestion) -> Void
+    ) async throws -> ServerEnd {
+        var body: JSONObject = [
+            "acceptPublisher": .bool(consent.acceptsPublisher), "allowDowngrade": .bool(consent.allowsDowngrade),
+            "permissions": .array(consent.permissions.sorted().map { .string($0) }),
+        ]
         if let version { body["version"] = .string(version) }
         let progress = ProgressText(isChatty: false)
         defer { progress.finish() }
@@ -36,35 +63,47 @@ struct PluginServer: Sendable {
         let answer = try await client.post("/api/plugins/\(DataSourceLookup.encoded(id))/install", .object(body)) {
             line in
             if let result = ServerEnd(line) { end.withLock { $0 = result } }
-            if let event = InstallEvent(line) { progress.show(event) }
+            guard let event = InstallEvent(line) else { return }
+            if case .asking(let question) = event { asking(question) }
+            progress.show(event)
         }
-        progress.finish()
         if let failure = answer.failure("plugin '\(id)'") { throw failure }
         guard let end = end.withLock({ $0 }) else {
             throw CommandFailure(
                 .unavailable, "plugin '\(id)': the server ended the answer early; see its log, and whether it runs")
         }
-        if end.status == 409, end.isAlreadyInstalled { return try Terminal.write(end.message + "\n") }
-        let whole = APIClient.Answer(
-            status: end.status, body: Array(JSONValue.object(["message": .string(end.message)]).encoded().utf8))
-        if let failure = whole.failure("plugin '\(id)'") { throw failure }
-        try Terminal.write(ResultLine.good(end.message, terminal))
+        return end
     }
 
     /// Brings one plugin, or all, to the newest version.
-    func update(_ id: String?, terminal: Terminal) async throws {
+    ///
+    /// Of all, those that are pinned or in no catalogue stay with a notice, and one that fails leaves the others their update.
+    func update(
+        _ id: String?, consent: InstallConsent, questions: PluginConsent, terminal: Terminal
+    ) async throws {
         let answer = try await client.get("/api/plugins?core=0")
         if let failure = answer.failure("the list of plugins") { throw failure }
         let list = (try? JSONValue(parsing: answer.body))?.array ?? []
-        let plugins = list.filter { id == nil || $0["id"]?.string == id }
-        if let id, plugins.isEmpty {
+        let ids = list.compactMap { $0["id"]?.string }.filter { id == nil || $0 == id }
+        if let id, ids.isEmpty {
             throw CommandFailure(
                 .badData, "plugin does not exist: '\(id)' is not on '\(client.url)'; see grafana-cli plugins list")
         }
-        for plugin in plugins {
-            guard let id = plugin["id"]?.string else { continue }
-            try await install(id, version: "latest", terminal: terminal)
+        var failures: [CommandFailure] = []
+        for plugin in ids {
+            do {
+                try await install(
+                    plugin, version: "latest", consent: consent, questions: questions, terminal: terminal)
+            } catch let error as ServerRefusal where id == nil {
+                if error.isNoFault {
+                    Terminal.report("notice", "plugin '\(plugin)' stays as it is: \(error.failure.message)")
+                } else {
+                    Terminal.report("error", error.failure.message)
+                    failures.append(error.failure)
+                }
+            }
         }
+        if let first = failures.first { throw ExitCode(first.status.rawValue) }
     }
 
     /// Lets the server remove a plugin.
@@ -74,16 +113,33 @@ struct PluginServer: Sendable {
     }
 }
 
+/// What a server did not do, with its own words.
+struct ServerRefusal: Error {
+    var failure: CommandFailure
+    /// Whether it is how things are meant to be: a pinned plugin, or one that is in no catalogue.
+    var isNoFault: Bool
+}
+
 /// The last line of an installation by a server.
 private struct ServerEnd: Sendable {
     var status: Int
     var message: String
-    var isAlreadyInstalled: Bool
+    /// The code of the failure; empty when there was none.
+    var code: String
 
     init?(_ line: JSONValue) {
         guard line["event"]?.string == "end", let status = line["status"]?.int else { return nil }
         self.status = status
         message = line["message"]?.string ?? ""
-        isAlreadyInstalled = line["code"]?.string == CatalogError.Code.alreadyInstalled.rawValue
+        code = line["code"]?.string ?? ""
+    }
+
+    func failure(_ id: String, _ client: APIClient) -> ServerRefusal {
+        let whole = APIClient.Answer(
+            status: status, body: Array(JSONValue.object(["message": .string(message)]).encoded().utf8))
+        let noFaults = [CatalogError.Code.versionPinned, .pluginNotFound].map(\.rawValue)
+        return ServerRefusal(
+            failure: whole.failure("plugin '\(id)'") ?? CommandFailure(.unavailable, "plugin '\(id)': \(message)"),
+            isNoFault: noFaults.contains(code))
     }
 }

@@ -21,6 +21,7 @@ struct UpdateCommand: ReportingCommand {
 
     func validate() throws {
         if (id == nil) == !all { throw ValidationError("please specify plugin to update, or give --all") }
+        try update.validateForServer()
     }
 
     func perform() async throws {
@@ -35,6 +36,8 @@ struct UpdateAllCommand: ReportingCommand {
         commandName: "update-all", abstract: "The same as update --all.", aliases: ["upgrade-all"])
 
     @OptionGroup var update: UpdateOptions
+
+    func validate() throws { try update.validateForServer() }
 
     func perform() async throws {
         let update = update
@@ -55,6 +58,12 @@ struct UpdateOptions: ParsableArguments {
 
     @Flag(help: "Write the result as JSON.")
     var json = false
+
+    func validateForServer() throws {
+        guard server.url != nil else { return }
+        if dryRun || json { throw ValidationError("--dry-run and --json work on a folder; leave --url out.") }
+        try plugins.validateForServer()
+    }
 }
 
 /// The work of both commands.
@@ -64,7 +73,11 @@ private struct Updates: Sendable {
     func run(only id: String?) async throws {
         if let url = options.server.url {
             return try await PluginServer.with(options.server, url: url, timeout: options.plugins.timeout) { server in
-                try await server.update(id, terminal: Terminal.output(wantsColor: !options.plugins.noColor))
+                var agreed = InstallConsent()
+                agreed.acceptsPublisher = options.acceptPublisher
+                try await server.update(
+                    id, consent: agreed, questions: PluginConsent(options.consent),
+                    terminal: Terminal.output(wantsColor: !options.plugins.noColor))
             }
         }
         let place = try PluginWorkplace(options.plugins)
@@ -137,7 +150,7 @@ private struct Updates: Sendable {
             event: progress.show,
             approve: { question in
                 progress.finish()
-                return consent.permissions(question)
+                return try consent.permissions(question)
             })
         return try await session.installer.install(
             .plugin(id: row.id, version: newest), options: install, claim: claim, observer: observer
