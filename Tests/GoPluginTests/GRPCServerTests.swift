@@ -174,6 +174,13 @@ struct GRPCServerTests {
         await server.stop()
     }
 
+    @Test func theSocketIsItsOwnersAlone() async throws {
+        try await serve(Self.echo()) { _, server in
+            let attributes = try FileManager.default.attributesOfItem(atPath: "\(server.address)")
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
+    }
+
     @Test func placesWhereNobodyCanListenAreNamed() async throws {
         let nowhere = await #expect(throws: ListenError.self) {
             _ = try await GRPCServer.start(at: .folder("/nowhere"), methods: Self.echo(), on: Self.group)

@@ -60,6 +60,8 @@ package final class GRPCServer: Sendable {
             }
             do {
                 let channel = try await bootstrap.bind(unixDomainSocketPath: path).get()
+                // Whatever the umask: nobody else asks instances that hold secrets.
+                chmod(path, 0o600)
                 return GRPCServer(channel, address: .unix(path: path), connections: connections)
             } catch {
                 throw ListenError("no socket can be made in '\(folder)'", (error as? IOError)?.errnoCode ?? EIO)
