@@ -20,4 +20,4 @@ for argument in "$@"; do
     *) arguments+=("$argument") ;;
     esac
 done
-ld.gold "${arguments[@]}"
+"$(command -v ld.gold || command -v ld)" "${arguments[@]}"
