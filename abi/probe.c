@@ -12,6 +12,7 @@
 #include <grafana/ext/metrics.h>
 #include <grafana/ext/resource.h>
 #include <grafana/ext/secrets.h>
+#include <grafana/ext/settings.h>
 #include <grafana/ext/state.h>
 #include <grafana/ext/stream.h>
 #include <grafana/ext/timer.h>
@@ -99,6 +100,8 @@ void probe_gf_resource_ext_t(gf_resource_ext_t *value);
 void probe_gf_resource_ext_t(gf_resource_ext_t *value) { (void)value; }
 void probe_gf_secrets_host_t(gf_secrets_host_t *value);
 void probe_gf_secrets_host_t(gf_secrets_host_t *value) { (void)value; }
+void probe_gf_settings_host_t(gf_settings_host_t *value);
+void probe_gf_settings_host_t(gf_settings_host_t *value) { (void)value; }
 void probe_gf_state_ext_t(gf_state_ext_t *value);
 void probe_gf_state_ext_t(gf_state_ext_t *value) { (void)value; }
 void probe_gf_stream_request_t(gf_stream_request_t *value);

@@ -21,6 +21,8 @@ struct PluginSettings {
     let runner: RunnerSettings
     /// What plugins that are programs are told.
     let goPlugins: GoPluginSettings
+    /// The keys of `[plugin.<id>]` that are the plugin's own, by id.
+    let pluginSettings: [String: [String: String]]
 
     /// - Throws: ``SettingsError`` for a value that does not fit its key.
     init(_ settings: Settings) throws {
@@ -41,19 +43,44 @@ struct PluginSettings {
             if let level = try Self.level(settings, section) { isolation.levels[id] = level }
         }
         self.isolation = isolation
-        runner = RunnerSettings(
+        pluginSettings = Self.own(settings)
+        var runner = RunnerSettings(
             path: settings.path("plugins", "runner_path"),
             idleTime: try settings.duration("plugins", "runner_idle_time"),
             memoryBytes: UInt64(try settings.int("plugins", "max_memory_mib", in: 0...1_048_576)) << 20,
             sharedBytes: UInt64(try settings.int("plugins", "max_shared_memory_mib", in: 1...1_048_576)) << 20,
             files: UInt32(try settings.int("plugins", "max_files", in: 0...1_048_576)))
+        runner.permittedPaths = Self.permittedPaths(settings)
+        self.runner = runner
         self.paths = paths
         self.loading = loading
-        goPlugins = try Self.goPlugins(settings)
+        goPlugins = try Self.goPlugins(settings, pluginSettings)
     }
 
     /// The keys of `[plugin.<id>]` that are the server's own; plugins get the others.
-    private static let ownKeys: Set<String> = ["path", "id", "as_external", "isolation", "mtls", "chunked_queries"]
+    private static let ownKeys: Set<String> = [
+        "path", "id", "as_external", "isolation", "mtls", "chunked_queries", "permitted_paths",
+    ]
+
+    private static func own(_ settings: Settings) -> [String: [String: String]] {
+        var own: [String: [String: String]] = [:]
+        for section in settings.sectionNames where section.hasPrefix("plugin.") {
+            let values = settings.section(section).filter { !ownKeys.contains($0.key) }
+            for (key, value) in values { own[String(section.dropFirst("plugin.".count)), default: [:]][key] = value }
+        }
+        return own
+    }
+
+    /// `[plugin.<id>] permitted_paths`: paths with commas between them.
+    private static func permittedPaths(_ settings: Settings) -> [String: [String]] {
+        var permitted: [String: [String]] = [:]
+        for section in settings.sectionNames where section.hasPrefix("plugin.") {
+            let paths = settings.string(section, "permitted_paths").split(separator: ",")
+                .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+            if !paths.isEmpty { permitted[String(section.dropFirst("plugin.".count))] = paths }
+        }
+        return permitted
+    }
 
     /// What every request tells a plugin about the server: the name there, and where the setting is.
     private static let grafanaConfig = [
@@ -67,7 +94,9 @@ struct PluginSettings {
         ("GF_LIVE_CLIENT_QUEUE_MAX_SIZE", "live", "client_queue_max_size"),
     ]
 
-    private static func goPlugins(_ settings: Settings) throws -> GoPluginSettings {
+    private static func goPlugins(
+        _ settings: Settings, _ pluginSettings: [String: [String: String]]
+    ) throws -> GoPluginSettings {
         var go = GoPluginSettings()
         let toggles = settings.string("feature_toggles", "enable").split { $0 == "," || $0.isWhitespace }.sorted()
             .joined(separator: ",")
@@ -87,9 +116,9 @@ struct PluginSettings {
             let id = String(section.dropFirst("plugin.".count))
             if try settings.bool(section, "mtls") { go.tlsIDs.insert(id) }
             if try settings.bool(section, "chunked_queries") { go.chunkedIDs.insert(id) }
-            for (key, value) in settings.section(section) where !ownKeys.contains(key) {
-                go.environments[id, default: [:]]["GF_PLUGIN_\(key.uppercased())"] = value
-            }
+        }
+        for (id, values) in pluginSettings {
+            for (key, value) in values { go.environments[id, default: [:]]["GF_PLUGIN_\(key.uppercased())"] = value }
         }
         return go
     }

@@ -19,6 +19,7 @@
 #include <grafana/ext/metrics.h>
 #include <grafana/ext/resource.h>
 #include <grafana/ext/secrets.h>
+#include <grafana/ext/settings.h>
 #include <grafana/ext/state.h>
 #include <grafana/ext/stream.h>
 #include <grafana/ext/timer.h>
@@ -227,6 +228,7 @@ void rn_buffer_release(gf_buffer_t *buffer);
 extern const gf_http_host_t rn_http;
 extern const gf_timer_host_t rn_timer;
 extern const gf_secrets_host_t rn_secrets;
+extern const gf_settings_host_t rn_settings;
 extern const gf_kv_host_t rn_kv;
 extern const gf_metrics_host_t rn_metrics;
 extern const gf_json_host_t rn_json;

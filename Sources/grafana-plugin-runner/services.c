@@ -43,7 +43,7 @@ static gf_status ask_bytes(runner_writer_t *writer, runner_host_call_t *call, in
 }
 
 /* ---------------------------------------------------------------------------------------------------------------
- * gf.secrets, gf.kv
+ * gf.secrets, gf.settings, gf.kv
  */
 
 static void clear(gf_buffer_t *buffer_out, uint64_t *length_out) {
@@ -71,6 +71,21 @@ static gf_status secret_get(const gf_host_t *host, uint64_t config, gf_str_t nam
 }
 
 const gf_secrets_host_t rn_secrets = {sizeof rn_secrets, 0, secret_get};
+
+static gf_status setting_get(const gf_host_t *host, gf_str_t key, gf_buffer_t *value_out, uint64_t *length_out) {
+    runner_writer_t writer;
+    runner_host_call_t call;
+    (void)host;
+    clear(value_out, length_out);
+    if (!value_out) {
+        return GF_STATE;
+    }
+    begin(&writer, &call, RUNNER_SETTING_GET, 0);
+    call.name = rn_put_text(&writer, key);
+    return ask_bytes(&writer, &call, 0, value_out, length_out, NULL);
+}
+
+const gf_settings_host_t rn_settings = {sizeof rn_settings, 0, setting_get};
 
 static gf_status kv_get(const gf_host_t *host, uint64_t config, gf_str_t key, gf_buffer_t *value_out,
                         uint64_t *length_out, int64_t *version_out) {

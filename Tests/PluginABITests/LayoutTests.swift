@@ -361,6 +361,14 @@ struct LayoutTests {
             ])
     }
 
+    @Test func gfSettingsHost() {
+        expect(
+            gf_settings_host_t.self, size: 16,
+            [
+                (\.struct_size, 0), (\.reserved, 4), (\.get, 8),
+            ])
+    }
+
     @Test func gfStateExt() {
         expect(
             gf_state_ext_t.self, size: 8,

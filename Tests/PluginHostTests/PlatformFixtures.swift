@@ -29,7 +29,8 @@ final class TestPlatform: Sendable {
         loading.isDevelopment = isDevelopment
         let configuration = PlatformConfiguration(
             pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits,
-            isolation: IsolationPolicy(common: level), runner: runner, goPlugins: goPlugins)
+            isolation: IsolationPolicy(common: level), runner: runner, goPlugins: goPlugins,
+            pluginSettings: ["probe-datasource": ["greeting": "from the operator"]])
         platform = PluginPlatform(
             configuration: configuration,
             builtins: [

@@ -28,6 +28,9 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
 
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws {
         switch query.model["try"]?.string {
+        case "setting":
+            let key = query.model["key"]?.string ?? ""
+            try await response.send(text(host.setting(key) ?? "none"))
         case "secret": try await response.send(text(host.secret("apiKey") ?? "none"))
         case "principal":
             let principal = context.principal

@@ -27,6 +27,16 @@ struct SwiftSDKTests {
         }
     }
 
+    @Test func theOperatorsSettingsAreReadByKey() async throws {
+        try await TestPlatform.run { test in
+            let known = try await ask(test, #"{"try":"setting","key":"greeting"}"#)
+            let unknown = try await ask(test, #"{"try":"setting","key":"Greeting"}"#)
+
+            #expect(text(known) == "from the operator")
+            #expect(text(unknown) == "none")
+        }
+    }
+
     @Test func theCallKnowsWhoAsks() async throws {
         try await TestPlatform.run { test in
             let facts = CallFacts(

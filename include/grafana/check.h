@@ -18,6 +18,7 @@
 #include "ext/metrics.h"
 #include "ext/resource.h"
 #include "ext/secrets.h"
+#include "ext/settings.h"
 #include "ext/state.h"
 #include "ext/stream.h"
 #include "ext/timer.h"
@@ -337,6 +338,12 @@ GF_CHECK(sizeof(gf_secrets_host_t) == 16);
 GF_CHECK(offsetof(gf_secrets_host_t, struct_size) == 0);
 GF_CHECK(offsetof(gf_secrets_host_t, reserved) == 4);
 GF_CHECK(offsetof(gf_secrets_host_t, get) == 8);
+
+/* grafana/ext/settings.h */
+GF_CHECK(sizeof(gf_settings_host_t) == 16);
+GF_CHECK(offsetof(gf_settings_host_t, struct_size) == 0);
+GF_CHECK(offsetof(gf_settings_host_t, reserved) == 4);
+GF_CHECK(offsetof(gf_settings_host_t, get) == 8);
 
 /* grafana/ext/state.h */
 GF_CHECK(sizeof(gf_state_ext_t) == 8);

@@ -370,6 +370,7 @@ typedef struct runner_metric_change {
 #define RUNNER_HTTP_READ 10u
 #define RUNNER_HTTP_ERROR 11u
 #define RUNNER_HTTP_CLOSE 12u /* no reply */
+#define RUNNER_SETTING_GET 13u
 
 typedef struct runner_host_call {
     uint32_t struct_size;
@@ -379,7 +380,7 @@ typedef struct runner_host_call {
     uint64_t limit;  /* HTTP: max_bytes */
     uint32_t flags;  /* HTTP: GF_HTTP_… */
     uint32_t reserved;
-    runner_span_t name; /* a key, a prefix, the name of a secret, a method */
+    runner_span_t name; /* a key, a prefix, the name of a secret or setting, a method */
     runner_span_t text; /* HTTP: the URL */
     runner_span_t pairs; /* HTTP: headers */
     runner_span_t data; /* a value, the body of a request */

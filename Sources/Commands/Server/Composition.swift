@@ -136,10 +136,11 @@ enum Composition {
             userAgent: "Grafana/\(ServerOptions.announcedVersion)")
         let disabled = try await stores.keyValues.keys(orgID: 0, namespace: KeyValueStore.disabledPlugins)
         return PlatformConfiguration(
-            pluginsFolder: plugins.folder, pluginPaths: plugins.paths, loading: plugins.loading,
+            coreFolder: RunnerSettings.corePlugins, pluginsFolder: plugins.folder, pluginPaths: plugins.paths,
+            loading: plugins.loading,
             serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled),
             rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000),
             isolation: plugins.isolation, runner: plugins.runner,
-            goPlugins: plugins.goPlugins)
+            goPlugins: plugins.goPlugins, pluginSettings: plugins.pluginSettings)
     }
 }

@@ -2,7 +2,8 @@
 
 /// Where the code of plugins runs: what the operator set, within what the signature allows.
 ///
-/// Plugins that are part of the server are linked in (L0). Others run where `[plugin.<id>] isolation` says, else where
+/// Plugins that are part of the server are linked in (L0); those of them that are libraries have code of others to load and
+/// run in processes of their own (L2), nearer only where `[plugin.<id>] isolation` says so. Others run where `[plugin.<id>] isolation` says, else where
 /// `[plugins] isolation` says, else where their plugin.json asks for more than the default; but never closer to the server
 /// than their signature allows.
 public struct IsolationPolicy: Sendable, Equatable {
@@ -17,10 +18,11 @@ public struct IsolationPolicy: Sendable, Equatable {
         self.levels = levels
     }
 
-    /// The level of a plugin that is not part of the server.
+    /// The level of a plugin that is not linked into the server.
     ///
     /// - Parameter isDevelopment: whether the operator may bring any plugin as close as it can be, to debug it.
     func level(of plugin: ValidatedPlugin, isDevelopment: Bool) -> IsolationLevel {
+        if plugin.signature.status == .internal { return levels[plugin.id] ?? max(.process, common ?? .process) }
         let closest = plugin.signature.closestLevel
         let standard: IsolationLevel =
             plugin.signature.status == .valid ? closest : isDevelopment ? .process : .sandbox

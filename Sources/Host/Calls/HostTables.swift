@@ -22,6 +22,7 @@ final class HostTables: @unchecked Sendable {
             GF_WEBSOCKET_EXT: Self.extensionTable(WebSocketService.table()),
             GF_TIMER_EXT: Self.extensionTable(TimerService.table()),
             GF_SECRETS_EXT: Self.extensionTable(SecretsService.table()),
+            GF_SETTINGS_EXT: Self.extensionTable(SettingsService.table()),
             GF_KV_EXT: Self.extensionTable(KeyValueService.table()),
             GF_JSON_EXT: Self.extensionTable(JSONService.table()),
             GF_METRICS_HOST_EXT: Self.extensionTable(PluginMetrics.table()),

@@ -4,6 +4,8 @@ internal import PluginABI
 
 /// What the operator configured about plugins.
 public struct PlatformConfiguration: Sendable {
+    /// The folder of plugins that are part of the server but come as libraries, to run in processes of their own.
+    public var coreFolder: String?
     /// `[paths] plugins`.
     public var pluginsFolder: String?
     /// `[plugin.<id>] path`, by id.
@@ -26,15 +28,19 @@ public struct PlatformConfiguration: Sendable {
     public var runner: RunnerSettings
     /// What plugins that are programs are told, and how they are run.
     public var goPlugins: GoPluginSettings
+    /// What the operator set for plugins in `[plugin.<id>]`, by plugin id and key in lower case.
+    public var pluginSettings: [String: [String: String]]
 
     /// Makes a configuration without plugin folders unless they are given.
     public init(
-        pluginsFolder: String? = nil, pluginPaths: [String: String] = [:], loading: LoadingSettings = LoadingSettings(),
+        coreFolder: String? = nil, pluginsFolder: String? = nil, pluginPaths: [String: String] = [:],
+        loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
         disabledIDs: Set<String> = [], rowLimit: Int? = nil,
         isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings(),
-        goPlugins: GoPluginSettings = GoPluginSettings()
+        goPlugins: GoPluginSettings = GoPluginSettings(), pluginSettings: [String: [String: String]] = [:]
     ) {
+        self.coreFolder = coreFolder
         self.pluginsFolder = pluginsFolder
         self.pluginPaths = pluginPaths
         self.loading = loading
@@ -46,9 +52,12 @@ public struct PlatformConfiguration: Sendable {
         self.isolation = isolation
         self.runner = runner
         self.goPlugins = goPlugins
+        self.pluginSettings = pluginSettings
     }
 
-    var sources: [PluginSource] { PluginSource.all(plugins: pluginsFolder, pluginPaths: pluginPaths) }
+    var sources: [PluginSource] {
+        PluginSource.all(core: coreFolder.map { [$0] } ?? [], plugins: pluginsFolder, pluginPaths: pluginPaths)
+    }
 }
 
 /// A plugin that is linked into the server; it comes through the same entry as any other.

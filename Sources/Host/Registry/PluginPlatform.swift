@@ -49,7 +49,7 @@ public final class PluginPlatform: Service {
         services = HostServices(
             logger: logger, watchdog: Watchdog(), keyValues: keyValues, eventLoops: eventLoops,
             http: AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: http),
-            httpDefaults: configuration.http)
+            httpDefaults: configuration.http, pluginSettings: configuration.pluginSettings)
     }
 
     // MARK: What there is
@@ -297,7 +297,8 @@ public final class PluginPlatform: Service {
     /// Watches the plugin folders until the server shuts down, then lets running calls end and closes all plugins.
     public func run() async throws {
         do {
-            let watcher = try PluginWatcher(sources: configuration.sources)
+            // What is part of the server changes with the server.
+            let watcher = try PluginWatcher(sources: configuration.sources.filter { $0.pluginClass == .external })
             await withGracefulShutdownHandler {
                 for await change in watcher.changes {
                     if let warning = change.warning {

@@ -14,10 +14,13 @@ final class HostServices: Sendable {
     let eventLoops: any EventLoopGroup
     let http: AsyncHTTPClient.HTTPClient
     let httpDefaults: HTTPDefaults
+    /// What the operator set for plugins, by plugin id and key.
+    let pluginSettings: [String: [String: String]]
 
     init(
         logger: Logger, watchdog: Watchdog, keyValues: any KeyValueBackend, eventLoops: any EventLoopGroup,
-        http: AsyncHTTPClient.HTTPClient, httpDefaults: HTTPDefaults
+        http: AsyncHTTPClient.HTTPClient, httpDefaults: HTTPDefaults,
+        pluginSettings: [String: [String: String]] = [:]
     ) {
         self.logger = logger
         self.watchdog = watchdog
@@ -25,6 +28,7 @@ final class HostServices: Sendable {
         self.eventLoops = eventLoops
         self.http = http
         self.httpDefaults = httpDefaults
+        self.pluginSettings = pluginSettings
     }
 }
 

@@ -22,6 +22,22 @@ enum SecretsService {
     }
 }
 
+/// `gf.settings/1`.
+enum SettingsService {
+    static func table() -> gf_settings_host {
+        var table = gf_settings_host()
+        table.struct_size = UInt32(MemoryLayout<gf_settings_host>.size)
+        table.get = { host, key, valueOut, lengthOut in
+            valueOut?.pointee = gf_buffer()
+            lengthOut?.pointee = 0
+            guard let runtime = PluginRuntime.from(host) else { return GF_STATE }
+            guard let value = runtime.services.pluginSettings[runtime.id]?[String(key)] else { return GF_NOT_FOUND }
+            return runtime.buffers.lend(copying: value.utf8, into: valueOut, length: lengthOut)
+        }
+        return table
+    }
+}
+
 /// `gf.timer/1`.
 enum TimerService {
     static func table() -> gf_timer_host {

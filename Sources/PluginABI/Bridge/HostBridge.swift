@@ -14,6 +14,7 @@ final class HostBridge: @unchecked Sendable {
     let webSocket: gf_websocket_host?
     let timer: gf_timer_host?
     private let secrets: gf_secrets_host?
+    private let settings: gf_settings_host?
     private let kv: gf_kv_host?
 
     /// - Returns: nil when the host gives less than the first minor of the ABI asks for.
@@ -30,6 +31,7 @@ final class HostBridge: @unchecked Sendable {
         webSocket = Self.table(pointer, core, GF_WEBSOCKET_EXT)
         timer = Self.table(pointer, core, GF_TIMER_EXT)
         secrets = Self.table(pointer, core, GF_SECRETS_EXT)
+        settings = Self.table(pointer, core, GF_SETTINGS_EXT)
         kv = Self.table(pointer, core, GF_KV_EXT)
     }
 
@@ -60,6 +62,13 @@ final class HostBridge: @unchecked Sendable {
         guard let get = secrets?.get, name.withGF({ get(pointer, config, $0, &buffer, &length) }) == GF_OK else {
             return nil
         }
+        return String(decoding: take(&buffer, length), as: UTF8.self)
+    }
+
+    func setting(_ key: String) -> String? {
+        var buffer = gf_buffer()
+        var length: UInt64 = 0
+        guard let get = settings?.get, key.withGF({ get(pointer, $0, &buffer, &length) }) == GF_OK else { return nil }
         return String(decoding: take(&buffer, length), as: UTF8.self)
     }
 

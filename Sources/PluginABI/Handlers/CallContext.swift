@@ -26,6 +26,11 @@ public struct Host: Sendable {
     /// A secret setting (`secureJsonData`), or nil when it is not set.
     public func secret(_ name: String) -> String? { bridge.secret(name, config: config) }
 
+    /// What the operator set for this plugin in `[plugin.<id>]`, or nil when the key is not set; keys are in lower case.
+    ///
+    /// No user of a data source can write these settings.
+    public func setting(_ key: String) -> String? { bridge.setting(key) }
+
     /// A little persistent memory for this instance, shared by all servers on one database.
     public var kv: KeyValueStore { KeyValueStore(bridge: bridge, config: config) }
 }

@@ -44,6 +44,17 @@ struct IsolationPolicyTests {
     }
 
     @Test(arguments: [
+        (IsolationPolicy(), IsolationLevel.process), (IsolationPolicy(common: .inProcess), .process),
+        (IsolationPolicy(common: .sandbox), .sandbox),
+        (IsolationPolicy(common: .sandbox, levels: ["acme-sine-datasource": .inProcess]), .inProcess),
+    ])
+    func aLibraryOfTheServerComesNearerByItsOwnSettingOnly(policy: IsolationPolicy, level: IsolationLevel) {
+        let plugin = ValidatedPlugin(linkedIn: PluginDescriptor(id: "acme-sine-datasource", type: .datasource))
+
+        #expect(policy.level(of: plugin, isDevelopment: false) == level)
+    }
+
+    @Test(arguments: [
         ("example.com", true), ("EXAMPLE.com", true), ("example.com:443", true), ("example.com:80", false),
         ("*.com", true), ("*.example.com", false), ("xample.com", false), ("*.ample.com", false), ("", false),
     ])

@@ -33,7 +33,8 @@ extension PluginBackend {
         }
         let launch = RunnerLaunch(
             pluginID: plugin.id, executable: executable, serverVersion: serverVersion,
-            environment: environment(for: plugin), folders: plugin.descriptor.permissions.paths)
+            environment: environment(for: plugin),
+            folders: plugin.descriptor.permissions.paths + (settings.permittedPaths[plugin.id] ?? []))
         let isolated = IsolatedPlugin(launch, image: image, level: level, settings: settings, services: services)
         let outcome = await DedicatedThread.run {
             isolated.launchFirst()

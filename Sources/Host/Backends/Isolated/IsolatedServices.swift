@@ -7,6 +7,7 @@ internal import PluginABI
 enum IsolatedServices {
     static let metrics = PluginMetrics.table()
     static let secrets = SecretsService.table()
+    static let settings = SettingsService.table()
     static let keyValues = KeyValueService.table()
     static let timer = TimerService.table()
     static let http = HTTPService.table()
@@ -40,6 +41,7 @@ extension IsolatedPlugin {
                 process.giveRequest()
             }
         case RUNNER_SECRET_GET: reply(sequence, secret(body, message, runtime), to: process)
+        case RUNNER_SETTING_GET: reply(sequence, setting(body, message, runtime), to: process)
         case RUNNER_TIMER_ARM:
             var timer: UInt64 = 0
             let status = IsolatedServices.timer.arm?(runtime.host, handle, body.number, &timer) ?? GF_UNSUPPORTED
@@ -93,6 +95,15 @@ extension IsolatedPlugin {
         var length: UInt64 = 0
         let name = message.borrowed(body.name)
         let status = IsolatedServices.secrets.get?(runtime.host, body.object, name, &buffer, &length)
+        return .init(status: status ?? GF_UNSUPPORTED, bytes: take(&buffer, length, runtime))
+    }
+
+    private func setting(
+        _ body: runner_host_call_t, _ message: RunnerMessage, _ runtime: PluginRuntime
+    ) -> IsolatedServices.Reply {
+        var buffer = gf_buffer()
+        var length: UInt64 = 0
+        let status = IsolatedServices.settings.get?(runtime.host, message.borrowed(body.name), &buffer, &length)
         return .init(status: status ?? GF_UNSUPPORTED, bytes: take(&buffer, length, runtime))
     }
 

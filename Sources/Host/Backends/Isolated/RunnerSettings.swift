@@ -13,6 +13,8 @@ public struct RunnerSettings: Sendable {
     public var sharedBytes: UInt64
     /// Open files of one process; 0: no limit.
     public var files: UInt32
+    /// Files and folders that the operator lets a sandbox read beside those of its plugin.json, by plugin id.
+    public var permittedPaths: [String: [String]] = [:]
 
     /// Takes 15 minutes, 1 GiB of private and 1 GiB of shared memory and 1,024 files where nothing is given.
     public init(
@@ -33,6 +35,12 @@ public struct RunnerSettings: Sendable {
     var executable: String? {
         let candidates = path.isEmpty ? Self.folders.map { "\($0)/\(Self.program)" } : [path]
         return candidates.first { access($0, X_OK) == 0 }
+    }
+
+    /// The folder of plugins that are part of the server and come as libraries: beside the program that runs, or in
+    /// `../libexec/grafana`; nil when there is none.
+    public static var corePlugins: String? {
+        folders.map { "\($0)/core-plugins" }.first { access($0, R_OK | X_OK) == 0 }
     }
 
     /// Where the programs that this server starts may lie; for messages, too.
