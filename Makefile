@@ -30,9 +30,10 @@ deps:
 test-environment: deps
 	@packaging/make-test-environment.sh
 
-## build: build the release programs into .build/release
+## build: build the release programs, and the plugins that they run in processes of their own, into .build/release
 build:
 	$(SWIFT) build -c release --static-swift-stdlib
+	@packaging/make-builtin-plugins.sh $(GOARCH) release
 
 ## run: build, then start the server on the files of this folder
 run: deps build

@@ -67,6 +67,7 @@ let package = Package(
     targets: [
         // The contract and the C libraries, as modules.
         .systemLibrary(name: "CPluginABI", path: "include"),
+        .systemLibrary(name: "CADBC"),
         .systemLibrary(name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         .systemLibrary(name: "CRNP", pkgConfig: "librnp", providers: [.apt(["librnp-dev"])]),
         .systemLibrary(name: "CMariaDB", pkgConfig: "libmariadb", providers: [.apt(["libmariadb-dev"])]),
@@ -93,7 +94,7 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "X509", package: "swift-certificates"),
             ] + nio + crypto),
-        target("BuiltinDatasources", ["PluginABI", "CSQLite", "CPostgreSQL", "CMariaDB"]),
+        target("BuiltinDatasources", ["PluginABI", "CADBC", "CSQLite", "CPostgreSQL", "CMariaDB"]),
         target(
             "PluginHost", path: "Sources/Host",
             [
@@ -217,7 +218,7 @@ let package = Package(
 
 // The built-in data sources as shared libraries, for `make builtin-plugins`: the same objects, linked once more.
 if Context.environment["GRAFANA_BUILTIN_PLUGINS"] != nil {
-    let names = ["loki", "mysql", "postgresql", "prometheus", "sqlite", "testdata"]
+    let names = ["adbc", "loki", "mysql", "postgresql", "prometheus", "sqlite", "testdata"]
     package.targets.append(
         .executableTarget(
             name: "builtin-descriptors", dependencies: ["BuiltinDatasources", "PluginABI"],

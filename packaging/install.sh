@@ -37,6 +37,14 @@ done
 # The trust folder of the installation, for grafana-sign trust add.
 install -d -m 755 "$root/share/grafana/conf/trust"
 
+# The plugins that are part of the server and run in such processes.
+for library in "$release"/core-plugins/*/*.so; do
+    [ -f "$library" ] || continue
+    name=$(basename "$(dirname "$library")")
+    install -D -m 755 -s "$library" "$root/libexec/grafana/core-plugins/$name/$(basename "$library")"
+    install -D -m 644 "$(dirname "$library")/plugin.json" "$root/libexec/grafana/core-plugins/$name/plugin.json"
+done
+
 # What the server reads below its home path: grafana server --homepath PREFIX/share/grafana
 for folder in conf public; do
     [ -d "$folder" ] || continue

@@ -18,3 +18,24 @@ else
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check install -r packaging/test-requirements.txt
     touch "$venv/installed"
 fi
+
+# DuckDB's ADBC driver comes inside an extension of Python: a library that needs both is a driver for every program.
+driver=$venv/drivers/libadbc_driver_duckdb.so
+if [ ! "$driver" -nt "$venv/installed" ]; then
+    mkdir -p "$venv/drivers"
+    {
+        read -r packages
+        read -r extension
+        read -r libraries
+        read -r python
+    } < <("$venv/bin/python" -c '
+import glob, os, sysconfig
+packages = sysconfig.get_paths()["platlib"]
+extension = glob.glob(packages + "/_duckdb*.so") + glob.glob(packages + "/duckdb/duckdb*.so")
+libraries = sysconfig.get_config_vars()
+print(packages, os.path.relpath(extension[0], packages), libraries["LIBDIR"], libraries["INSTSONAME"], sep="\n")')
+    ${CC:-cc} -shared -fPIC -O2 -o "$driver" Tests/Programs/duckdb_driver.c -Wl,--no-as-needed \
+        -L"$packages" -l:"$extension" -L"$libraries" -l:"$python" \
+        -Wl,-rpath,"\$ORIGIN/../${packages#"$PWD/$venv/"}",-rpath,"$libraries"
+    say "made $driver"
+fi

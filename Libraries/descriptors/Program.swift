@@ -11,7 +11,8 @@ import PluginABI
 @main
 enum Program {
     static let descriptors = [
-        "loki": LokiPlugin.descriptorJSON, "prometheus": PrometheusPlugin.descriptorJSON,
+        "adbc": ADBCPlugin.descriptorJSON, "loki": LokiPlugin.descriptorJSON,
+        "prometheus": PrometheusPlugin.descriptorJSON,
         "testdata": TestDataPlugin.descriptorJSON,
         "postgresql": PostgreSQLPlugin.descriptorJSON, "mysql": MySQLPlugin.descriptorJSON,
         "sqlite": SQLitePlugin.descriptorJSON,

@@ -33,16 +33,18 @@ struct SQLSource: Sendable {
 
     static let sqlite = BuiltinPlugin(descriptorJSON: SQLitePlugin.descriptorJSON, entry: { sqlite_entry($0) })
 
-    /// Runs the body with one data source of a plugin.
+    /// Runs the body with one data source of a plugin; nil: one that the configuration brings along.
     static func use<Result>(
-        _ plugin: BuiltinPlugin, _ id: String, jsonData: JSONValue, url: String = "", user: String = "",
-        secrets: [String: String] = [:], log: RecordedLog? = nil, _ body: (SQLSource) async throws -> Result
+        _ plugin: BuiltinPlugin?, _ id: String, jsonData: JSONValue, url: String = "", user: String = "",
+        secrets: [String: String] = [:], log: RecordedLog? = nil,
+        configuration: PlatformConfiguration = PlatformConfiguration(serverVersion: "12.4.0"),
+        _ body: (SQLSource) async throws -> Result
     ) async throws -> Result {
         let logger =
             log.map { log in Logger(label: "test", factory: { _ in log.handler }) }
             ?? Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let platform = PluginPlatform(
-            configuration: PlatformConfiguration(serverVersion: "12.4.0"), builtins: [plugin],
+            configuration: configuration, builtins: plugin.map { [$0] } ?? [],
             keyValues: EmptyKeyValues(), logger: logger)
         await platform.load()
         let settings = DataSourceInstanceSettings(
