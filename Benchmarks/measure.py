@@ -94,11 +94,11 @@ def wait(address, process, log):
     sys.exit(f"bench: {process.args[0]} did not answer; see {log}")
 
 
-def our_server(folder, port, name="server"):
+def our_server(folder, port, name="server", settings=()):
     return Program(
         folder / f"{name}.log", RELEASE / "grafana", "server", "--homepath", ".", f"cfg:paths.data={folder / name}",
         f"cfg:paths.logs={folder / name}", f"cfg:paths.plugins={folder / 'no-plugins'}", "cfg:server.http_addr=127.0.0.1",
-        f"cfg:server.http_port={port}", ready=(port, "/api/health"))
+        f"cfg:server.http_port={port}", *(f"cfg:{setting}" for setting in settings), ready=(port, "/api/health"))
 
 
 # HTTP
@@ -141,9 +141,9 @@ def dechunked(body):
         place = end + 4 + size
 
 
-def call(port, method, path, value):
+def call(port, method, path, value=None):
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{path}", json.dumps(value).encode(), method=method,
+        f"http://127.0.0.1:{port}{path}", None if value is None else json.dumps(value).encode(), method=method,
         headers={"Content-Type": "application/json", "Authorization": f"Basic {CREDENTIALS}"})
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)
@@ -394,6 +394,44 @@ def postgresql(folder, _, table):
               mine / (copy * 1000), "", None)
 
 
+def adbc(folder, _, table):
+    """The same driver for PostgreSQL under our server and under Python."""
+    python = pathlib.Path(".build/test-venv/bin/python")
+    driver = next(pathlib.Path(".build/test-venv/lib").glob("python*/site-packages/adbc_driver_postgresql/*.so")).resolve()
+    ours, statement = free_port(), "select id, value, name, to_timestamp(id) as at from bulk"
+    query = json.dumps({"from": "0", "to": "1", "queries": [{
+        "refId": "A", "datasource": {"uid": "adbc"}, "rawSql": statement, "format": "table"}]}).encode()
+    login = [f"Authorization: Basic {CREDENTIALS}"]
+    settings = [f"plugin.gf-adbc-datasource.drivers=postgresql={driver}"]
+    with PostgreSQL(folder) as database, our_server(folder, ours, "server-adbc", settings) as server:
+        address = f"postgresql://bench@127.0.0.1:{database.port}/postgres"
+        call(ours, "POST", "/api/datasources", {
+            "name": "adbc", "uid": "adbc", "type": "gf-adbc-datasource", "access": "proxy", "url": address,
+            "jsonData": {"driver": "postgresql", "dialect": "postgresql"}})
+        answer = exchange(ours, "POST", "/api/ds/query", query, login)[2]
+        values = json.loads(answer)["results"]["A"]["frames"][0]["data"]["values"]
+        assert [len(column) for column in values] == [1_000_000] * 4 and sum(values[0]) == 500_000_500_000
+        mine, peer, copy = [], [], []
+        for _ in range(5):
+            copy.append(database.psql("-c", f"copy ({statement}) to stdout"))
+            peer.append(json.loads(subprocess.run(
+                [python, "Benchmarks/peers/adbc.py", address, statement], check=True, stdout=subprocess.PIPE).stdout))
+            mine.append(exchange(ours, "POST", "/api/ds/query", query, login)[1])
+        memory = server.resident_mebibytes()
+        plugin = call(ours, "GET", "/api/plugins/gf-adbc-datasource")
+        process = (plugin.get("status") or {}).get("process") or {}
+    mine, copy = (statistics.median(values) * 1000 for values in (mine, copy))
+    fetched, text, resident = (statistics.median(values) for values in zip(*peer))
+    table.row(f"PostgreSQL over ADBC, 1 M rows × 4 → JSON answer ({len(answer) / 1e6:.1f} MB)", ms(mine),
+              ms(fetched * 1000) + " the driver in Python, to a table in memory", mine / fetched / 1000, "", None)
+    table.row("— against Python with its JSON", "", ms(text * 1000) + " the driver, and json.dumps of the columns",
+              mine / text / 1000, "", None)
+    table.row("— against COPY to a file", "", ms(copy) + " psql", mine / copy, "", None)
+    isolated = process.get("memoryBytes", 0) / 2**20
+    table.row("— resident memory afterwards, server and plugin", f"{memory:.0f} + {isolated:.0f} MiB",
+              f"{resident:.0f} MiB Python", (memory + isolated) / resident, "", None)
+
+
 def http(folder, _, table):
     ours, bare = free_port(), free_port()
     path = "/api/user"
@@ -478,8 +516,8 @@ def spent(arguments):
 def main():
     folder, library, *chosen = sys.argv[1:]
     parts = {
-        "inside": inside, "go-plugin": go_plugin, "prometheus": prometheus, "postgresql": postgresql, "http": http,
-        "start": start, "signing": signing}
+        "inside": inside, "go-plugin": go_plugin, "prometheus": prometheus, "postgresql": postgresql, "adbc": adbc,
+        "http": http, "start": start, "signing": signing}
     for name in chosen:
         if name not in parts:
             sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")
