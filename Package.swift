@@ -193,7 +193,7 @@ let package = Package(
                 + crypto),
         tests(
             "BuiltinDatasourcesTests",
-            ["BuiltinDatasources", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),
+            ["BuiltinDatasources", "CPluginABI", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),
         tests(
             "ServerTests",
             [

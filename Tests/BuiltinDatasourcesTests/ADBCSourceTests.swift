@@ -165,19 +165,6 @@ extension ADBCSourceTests {
         }
     }
 
-    @Test func memoryOfTheDriverIsHandedOn() async throws {
-        try await ADBCSource.use("duckdb") { source async throws in
-            let answer = try await source.query(
-                table("SELECT range AS n, range / 2 AS f, range::VARCHAR AS t FROM range(2000)"))
-
-            // The memory of DuckDB's arrays is not what a builder here allocates: it has room for whole vectors.
-            let column = try #require(answer.frame.field(named: "n")?.column)
-            #expect(column.count == 2000)
-            #expect((0..<2000).allSatisfy { column[$0, as: Int64.self] == Int64($0) })
-            #expect(answer.frame.field(named: "t")?.column.string(at: 1999) == "1999")
-        }
-    }
-
     // MARK: Reading only
 
     @Test(arguments: [
@@ -190,17 +177,6 @@ extension ADBCSourceTests {
 
             #expect(answer.error?.code == .forbidden)
             #expect(answer.error?.message.contains("readOnly") == true)
-        }
-    }
-
-    @Test func whatAStatementWroteIsRolledBack() async throws {
-        try await ADBCSource.use("duckdb", ["maxOpenConns": 1]) { source async throws in
-            // A sequence moves although the statement only selects; with the transaction it moves back.
-            let first = try await source.query(table("SELECT count(*) AS n FROM duckdb_tables()"))
-            let again = try await source.query(table("SELECT count(*) AS n FROM duckdb_tables()"))
-
-            #expect(first.column("n") == "[0]")
-            #expect(again.column("n") == "[0]")
         }
     }
 

@@ -58,7 +58,7 @@ final class ADBCConnection: SQLConnection {
     let interrupter: ADBCInterrupter
     private var statement: UnsafeMutablePointer<AdbcStatement>?
     private var stream: ADBCStream?
-    private var piece: ADBCPieces?
+    private var pieces: ADBCPieces?
     private var isInTransaction = false
     private(set) var isAlive = true
 
@@ -119,20 +119,20 @@ final class ADBCConnection: SQLConnection {
     }
 
     func fetch(_ limit: SQLBatchLimit) throws -> SQLBatch {
-        if let next = piece?.next(limit) { return next }
-        piece = nil
+        if let next = pieces?.next() { return next }
+        pieces = nil
         guard let stream else { return SQLBatch(columns: [], rowCount: 0, isLast: true) }
         do {
             guard let batch = try stream.next() else { return SQLBatch(columns: [], rowCount: 0, isLast: true) }
             guard batch.rowCount > 0 else { return SQLBatch(columns: [], rowCount: 0, isLast: false) }
             let (columns, lost) = batch.frame()
-            var pieces = ADBCPieces(columns: columns, rowCount: batch.rowCount)
+            var made = ADBCPieces(columns: columns, rowCount: batch.rowCount, bytes: limit.bytes)
             // '!' is fine: a batch with rows has a piece
-            var first = pieces.next(limit)!
+            var first = made.next()!
             for (index, count) in lost.enumerated() where count > 0 {
                 first.lost[stream.fields[index].name, default: 0] += count
             }
-            piece = pieces
+            pieces = made
             return first
         } catch {
             throw noticed(error)
@@ -140,7 +140,7 @@ final class ADBCConnection: SQLConnection {
     }
 
     func reset() -> Bool {
-        piece = nil
+        pieces = nil
         stream = nil
         interrupter.runs(nil)
         if let statement {
@@ -171,8 +171,7 @@ final class ADBCConnection: SQLConnection {
     ///
     /// Drivers without transactions have only the words of the statement to go by.
     private func beginReading() throws {
-        isInTransaction = try setOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_DISABLED)
-        _ = try setOption(ADBC_CONNECTION_OPTION_READ_ONLY, ADBC_OPTION_VALUE_ENABLED)
+        isInTransaction = try setAutocommit(ADBC_OPTION_VALUE_DISABLED)
     }
 
     /// Ends the transaction without a trace.
@@ -183,58 +182,20 @@ final class ADBCConnection: SQLConnection {
         isInTransaction = false
         do {
             try caller.call("ending the transaction") { caller.table.ConnectionRollback?(handle, $0) }
-            return try setOption(ADBC_CONNECTION_OPTION_AUTOCOMMIT, ADBC_OPTION_VALUE_ENABLED)
+            return try setAutocommit(ADBC_OPTION_VALUE_ENABLED)
         } catch {
             return false
         }
     }
 
-    /// Sets an option that not every driver has.
-    ///
-    /// - Returns: Whether the driver has it.
-    private func setOption(_ name: String, _ value: String) throws -> Bool {
+    /// - Returns: Whether the driver has transactions.
+    private func setAutocommit(_ value: String) throws -> Bool {
         do {
-            return try caller.attempt("setting the connection option \(name)") {
-                caller.table.ConnectionSetOption?(handle, name, value, $0)
+            return try caller.attempt("setting autocommit") {
+                caller.table.ConnectionSetOption?(handle, ADBC_CONNECTION_OPTION_AUTOCOMMIT, value, $0)
             }
         } catch {
             throw noticed(error)
         }
-    }
-}
-
-/// Hands on the rows of a batch in pieces that budgets can be kept with; the memory stays the same.
-private struct ADBCPieces {
-    let columns: [Column]
-    let rowCount: Int
-    private var position = 0
-
-    init(columns: [Column], rowCount: Int) {
-        self.columns = columns
-        self.rowCount = rowCount
-    }
-
-    /// The most rows of a piece: few enough that the first ones are written out while more are read.
-    private static let maximumRows = 65_536
-
-    mutating func next(_ limit: SQLBatchLimit) -> SQLBatch? {
-        guard position < rowCount else { return nil }
-        let bytesPerRow = max(1, columns.reduce(0) { $0 + $1.byteCount } / rowCount)
-        let count = min(rowCount - position, max(1, min(Self.maximumRows, limit.bytes / bytesPerRow)))
-        defer { position += count }
-        return SQLBatch(
-            columns: columns.map { $0.slice(from: position, count: count) }, rowCount: count, isLast: false)
-    }
-}
-
-extension Column {
-    /// Some rows, without a copy.
-    fileprivate func slice(from start: Int, count: Int) -> Column {
-        if start == 0 { return prefix(count) }
-        var parts = ColumnParts(type: type, isNullable: isNullable, count: count, values: values)
-        (parts.offset, parts.validity, parts.offsets) = (offset + start, validity, offsets)
-        parts.nullCount = nullCount == 0 ? 0 : nil
-        // A part of a column that was checked fits; if it did not, no row would.
-        return (try? Column(validating: parts, level: .basic)) ?? Column(empty: type, isNullable: true)
     }
 }

@@ -96,6 +96,11 @@ final class ADBCDatabase: @unchecked Sendable {
                 }
             }
             try caller.call("connecting") { caller.table.ConnectionInit?(place, handle, $0) }
+            guard settings.isReadOnly else { return }
+            _ = try caller.attempt("limiting the connection to reading") {
+                caller.table.ConnectionSetOption?(
+                    place, ADBC_CONNECTION_OPTION_READ_ONLY, ADBC_OPTION_VALUE_ENABLED, $0)
+            }
         } catch {
             release(place)
             throw error

@@ -201,7 +201,7 @@ struct ADBCCaller: Sendable {
         do {
             try call(what, body)
             return true
-        } catch let error as PluginError where error.code == .unsupported {
+        } catch let error as PluginError where [.unsupported, .invalid, .notFound, .downstream].contains(error.code) {
             return false
         }
     }
