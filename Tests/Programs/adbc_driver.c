@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,10 +167,14 @@ static AdbcStatusCode execute(struct AdbcStatement *handle, struct ArrowArrayStr
         return ADBC_STATUS_OK;
     }
     if (!strcmp(sql, "crash")) {
-        raise(SIGSEGV);
+        *(volatile int *)8 = 1;
     }
-    if (!strcmp(sql, "deaf")) {
-        /* Hears no cancellation. */
+    if (!strncmp(sql, "deaf ", 5)) {
+        /* Hears no cancellation; the file tells that it is here. */
+        FILE *file = fopen(sql + 5, "w");
+        if (file) {
+            fclose(file);
+        }
         for (;;) {
             pause();
         }
