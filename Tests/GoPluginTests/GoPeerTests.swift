@@ -48,7 +48,8 @@ import Testing
     @Test func aStreamStopsWhenItsReaderDoesAndGoesOnWithIt() async throws {
         let supervisor = try await GoPeer.start()
         let packets = PacedReader(pauseAfter: 3)
-        let call = supervisor.begin(GRPCRequest("/pluginv2.Stream/RunStream", message: []), reader: packets)
+        let call = SupervisedCall(GRPCRequest("/pluginv2.Stream/RunStream", message: []), reader: packets)
+        supervisor.begin(call)
 
         await packets.count(3)
         call.resume()
@@ -160,7 +161,7 @@ extension PluginSupervisor {
             } onEnd: {
                 continuation.resume(returning: $0)
             }
-            _ = begin(request, reader: reader)
+            begin(SupervisedCall(request, reader: reader))
         }
         return (messages.withLock { $0 }, failure)
     }
@@ -175,7 +176,7 @@ final class AnswerReader: MessageReader, @unchecked Sendable {
     func answers(of supervisor: PluginSupervisor, _ request: GRPCRequest) async throws -> [QueryAnswer] {
         let failure = await withCheckedContinuation { continuation in
             self.continuation = continuation
-            _ = supervisor.begin(request, reader: self)
+            supervisor.begin(SupervisedCall(request, reader: self))
         }
         if let failure { throw failure }
         return answers

@@ -122,6 +122,49 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        Field("v", [Int8](repeating: 1, count: 1_000)), Field("v", ["a", "b"]),
+        Field("v", [Int64?](repeating: 1, count: 2)),
+    ])
+    func aChunkOfOtherTypesFailsItsQuery(_ other: Field) async throws {
+        let folder = try LoadingFolder()
+        let first = try folder.write(
+            "first", bytes: DataFrame(fields: [Field("v", [Int64](repeating: 1, count: 8))]).arrowFile())
+        let then = try folder.write("then", bytes: DataFrame(fields: [other]).arrowFile())
+        try await GoPlugins.run(chunked: true) { test in
+            let query = try test.query(#"{"do":"file","count":2,"path":"\#(first)","then":"\#(then)"}"#)
+            let answer = try await test.answer([query], of: test.source(Self.id))
+            #expect(answer.failures["A"]?.code == .badData)
+            #expect(answer.frames.map(\.rowCount) == [8])
+        }
+    }
+
+    @Test func textThatIsNoJSONFailsItsQuery() async throws {
+        let folder = try LoadingFolder()
+        // Of the length of a value that can be written, so that nothing but the text differs.
+        var bytes = DataFrame(fields: [Field("v", [JSONText(#"{"a":"needle"}"#)])]).arrowFile()
+        let place = try #require(bytes.firstRange(of: Array(#"{"a":"needle"}"#.utf8)))
+        bytes.replaceSubrange(place, with: Array(#"{"a":"b"}}]}},"#.utf8))
+        let path = try folder.write("forged", bytes: bytes)
+        try await GoPlugins.run { test in
+            let answer = try await test.answer(
+                [test.query(#"{"do":"file","path":"\#(path)"}"#)], of: test.source(Self.id))
+            #expect(answer.failures["A"]?.code == .badData)
+            #expect(answer.frames.isEmpty)
+        }
+    }
+
+    @Test func aPluginThatDoesNotRunRefusesEachCallOnce() async throws {
+        try await GoPlugins.run { test in
+            let process = try #require(test.platform.registry[Self.id]?.generation?.library.runtime.process)
+            process.end()
+            try await eventually("the plugin is stopped") { process.status.state == .stopped }
+            let answer = try await test.answer([test.query(#"{"do":"echo"}"#)], of: test.source(Self.id))
+            #expect(answer.error?.code == .crashed)
+            #expect(answer.error?.message.contains("does not run") == true)
+        }
+    }
+
     @Test func severalLargeFramesWaitForTheirReader() async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "large-\(UUID().uuidString).arrow")
         let frame = DataFrame(name: "n", fields: [Field("v", (0..<1_000_000).map(Double.init))])

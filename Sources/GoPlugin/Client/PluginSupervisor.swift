@@ -119,8 +119,9 @@ package final class PluginSupervisor: Sendable {
     // MARK: Calls
 
     /// Begins a call, now or when the plugin has started; its reader gets everything else.
-    package func begin(_ request: GRPCRequest, reader: any MessageReader) -> SupervisedCall {
-        let call = SupervisedCall(request, reader: reader)
+    ///
+    /// The reader may be finished before this returns, also on this thread.
+    package func begin(_ call: SupervisedCall) {
         if case .running(let session) = book.withLock({ $0.state }), session.connection.hasEnded {
             lost(session, nil)
         }
@@ -151,15 +152,14 @@ package final class PluginSupervisor: Sendable {
         switch step {
         case .begin(let session): call.begin(on: session.connection)
         case .queued(let startsIt): if startsIt { restart() }
-        case .refuse(let reason): call.fail(.local(.unavailable, reason))
+        case .refuse(let reason): call.refuse(reason)
         }
-        return call
     }
 
     private static func seconds(_ duration: Duration) -> String { "\(max(1, duration.components.seconds)) s" }
 
     private func fail(_ queue: [SupervisedCall], _ reason: String) {
-        for call in queue { call.fail(.local(.unavailable, reason)) }
+        for call in queue { call.refuse(reason) }
     }
 
     // MARK: Restarts

@@ -13,7 +13,8 @@ package final class SupervisedCall: Sendable {
     let reader: any MessageReader
     private let state = Mutex(State.waiting)
 
-    init(_ request: GRPCRequest, reader: any MessageReader) {
+    /// Prepares; ``PluginSupervisor/begin(_:)`` begins it.
+    package init(_ request: GRPCRequest, reader: any MessageReader) {
         self.request = request
         self.reader = reader
     }
@@ -50,12 +51,16 @@ package final class SupervisedCall: Sendable {
         }
     }
 
-    func fail(_ reason: GRPCStatus) {
+    /// The plugin is not asked: the reader is finished with a refusal.
+    func refuse(_ reason: String) {
         let isWaiting = state.withLock { state in
             guard case .waiting = state else { return false }
             state = .over
             return true
         }
-        if isWaiting { reader.finished(reason) }
+        guard isWaiting else { return }
+        var status = GRPCStatus.local(.unavailable, reason)
+        status.isRefusal = true
+        reader.finished(status)
     }
 }

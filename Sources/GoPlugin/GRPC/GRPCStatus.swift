@@ -21,6 +21,8 @@ package struct GRPCStatus: Error, Sendable, Equatable, CustomStringConvertible {
     package var errorSource: String?
     /// Whether the failure was found here and not told by the plugin.
     package var isLocal = false
+    /// Whether the plugin was not even asked, since it does not run: asking again at once changes nothing.
+    package var isRefusal = false
 
     /// Makes a status.
     package init(_ code: Code, _ message: String, errorSource: String? = nil, isLocal: Bool = false) {

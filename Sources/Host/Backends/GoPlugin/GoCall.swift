@@ -30,6 +30,8 @@ final class GoCall: @unchecked Sendable {
         var hasEmitted = false
         var tries = 0
         var current: SupervisedCall?
+        /// The frames whose first part has been emitted.
+        var schemas: [UInt32: FrameSchema] = [:]
         var isCancelled = false
     }
 
@@ -79,15 +81,15 @@ final class GoCall: @unchecked Sendable {
     private func begin() {
         let withChunks = instance.library.backend.usesChunks.load(ordering: .relaxed)
         let reader = question.reader(for: self, withChunks: withChunks)
-        let call = instance.library.backend.supervisor.begin(
-            question.request(withChunks: withChunks), reader: reader)
+        let call = SupervisedCall(question.request(withChunks: withChunks), reader: reader)
+        // Known and counted before it begins: its answer may come, or be refused, before `begin` returns.
         let isCancelled = state.withLock { state in
-            // An answer that has ended already needs no handle, which would keep this call alive.
-            if !state.isOver { state.current = call }
+            state.current = call
             state.tries += 1
             return state.isCancelled
         }
-        if isCancelled { call.cancel() }
+        if isCancelled { return call.cancel() }
+        instance.library.backend.supervisor.begin(call)
     }
 
     /// Nobody wants the result any more.
@@ -125,7 +127,9 @@ final class GoCall: @unchecked Sendable {
 
     /// Whether the same question is asked again: the process died before it said anything, and asking changes nothing.
     private func retries(_ failure: GRPCStatus) -> Bool {
-        guard question.isIdempotent, failure.isLocal, failure.code == .unavailable else { return false }
+        guard question.isIdempotent, failure.isLocal, failure.code == .unavailable, !failure.isRefusal else {
+            return false
+        }
         return state.withLock { state in !state.hasEmitted && !state.isCancelled && state.tries < 2 }
     }
 
@@ -214,22 +218,28 @@ final class GoCall: @unchecked Sendable {
     ) -> gf_status {
         let frame: DataFrame
         do throws(FrameError) {
-            frame = isJSON ? try DataFrame(json: Array(bytes.bytes)) : try DataFrame(arrow: bytes, validation: .basic)
+            // The plugin's bytes are anybody's: also what its texts and its JSON hold is checked before they are used.
+            frame = isJSON ? try DataFrame(json: Array(bytes.bytes)) : try DataFrame(arrow: bytes, validation: .full)
         } catch {
-            let failure = PluginError(
-                .badData, "plugin '\(instance.library.backend.id)' sent a frame that cannot be read: \(error)",
-                source: .plugin)
-            return failure.withGF(refID: refID) { calls.setError(handle, $0) }
+            return refuse("sent a frame that cannot be read: \(error)", refID: refID)
         }
-        if !isContinued {
-            var schema = ArrowSchema()
-            frame.exportSchema(into: &schema)
-            let status = calls.schema(handle, frame: number, refID: refID, &schema)
+        let schema = FrameSchema(of: frame)
+        if isContinued {
+            guard state.withLock({ $0.schemas[number]?.hasTypes(of: schema) }) == true else {
+                return refuse("continued a frame with fields of other types than it began with", refID: refID)
+            }
+        } else {
+            state.withLock { $0.schemas[number] = schema }
+            let status = calls.opened(handle, frame: number, refID: refID, schema)
             guard status == GF_OK, frame.rowCount > 0 else { return status }
         }
-        var array = ArrowArray()
-        frame.exportArray(into: &array)
-        return calls.batch(handle, frame: number, &array)
+        return calls.received(handle, frame: number, frame)
+    }
+
+    /// Fails one query.
+    private func refuse(_ fault: String, refID: String) -> gf_status {
+        PluginError(.badData, "plugin '\(instance.library.backend.id)' \(fault)", source: .plugin)
+            .withGF(refID: refID) { calls.setError(handle, $0) }
     }
 
     private func complete(_ error: PluginError?) {
@@ -239,6 +249,14 @@ final class GoCall: @unchecked Sendable {
         }
         _ = error.withGF(refID: "") { calls.setError(handle, $0) }
         _ = calls.complete(handle, error.code.rawValue)
+    }
+}
+
+extension FrameSchema {
+    /// Whether rows of the other schema fit under this one.
+    fileprivate func hasTypes(of other: FrameSchema) -> Bool {
+        fields.count == other.fields.count
+            && zip(fields, other.fields).allSatisfy { $0.type == $1.type && $0.isNullable == $1.isNullable }
     }
 }
 

@@ -30,6 +30,7 @@ var logger = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: os.Stder
 type command struct {
 	Do     string `json:"do"`
 	Path   string `json:"path"`
+	Then   string `json:"then"` // the file of the chunks after the first
 	Count  int    `json:"count"`
 	Millis int    `json:"millis"`
 }
@@ -99,6 +100,11 @@ func (s *server) QueryChunkedData(in *pluginv2.QueryChunkedDataRequest, out plug
 			return err
 		}
 		for i := 0; i < c.Count; i++ {
+			if i == 1 && c.Then != "" {
+				if bytes, err = s.file(c.Then); err != nil {
+					return err
+				}
+			}
 			if err := out.Send(&pluginv2.QueryChunkedDataResponse{RefId: query.RefId, FrameId: "f", Frame: bytes, Status: 200}); err != nil {
 				return err
 			}
