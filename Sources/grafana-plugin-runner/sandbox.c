@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -123,17 +124,21 @@ static uint32_t enter_landlock(const uint8_t *message, const runner_hello_t *hel
 static const char *const allowed[] = {
     "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2", "close",
     "close_range", "lseek", "fstat", "newfstatat", "statx", "stat", "lstat", "access", "faccessat", "faccessat2",
-    "readlink", "readlinkat", "getdents64", "getcwd", "fcntl", "dup", "dup2", "dup3", "pipe2", "eventfd2",
+    "readlink", "readlinkat", "getdents64", "getcwd", "dup", "dup2", "dup3", "pipe2", "eventfd2",
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6",
     "timerfd_create", "timerfd_settime", "timerfd_gettime", "recvmsg", "sendmsg", "recvfrom", "sendto", "getsockopt",
     "shutdown", "mmap", "munmap", "mremap", "mprotect", "madvise", "msync", "mincore", "brk", "membarrier", "mlock",
-    "munlock", "memfd_create", "ftruncate", "fallocate", "futex", "futex_waitv", "get_robust_list", "set_robust_list",
+    "munlock", "ftruncate", "fallocate", "futex", "futex_waitv", "get_robust_list", "set_robust_list",
     "rseq", "set_tid_address", "sched_yield", "sched_getaffinity", "sched_getparam", "sched_getscheduler",
     "sched_get_priority_min", "sched_get_priority_max", "getpriority", "nanosleep", "clock_nanosleep", "clock_gettime",
     "clock_getres", "gettimeofday", "time", "times", "getrusage", "getrlimit", "sysinfo", "uname", "getrandom",
     "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "rt_sigaction",
     "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigsuspend", "rt_sigpending", "sigaltstack",
     "restart_syscall", "arch_prctl", "exit", "exit_group", "getcpu"};
+
+/* Commands of fcntl. Those that make the kernel signal or lease for a descriptor would reach other processes. */
+static const int commands[] = {F_DUPFD,     F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,  F_SETFL,       F_ADD_SEALS,
+                               F_GET_SEALS, F_GETLK,         F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
 
 /* Adds a rule; a call that the machine does not have needs none. */
 static int add(scmp_filter_ctx filter, uint32_t action, const char *name, unsigned count,
@@ -149,14 +154,22 @@ static int allow_one(scmp_filter_ctx filter, const char *name, struct scmp_arg_c
 
 static int add_rules(scmp_filter_ctx filter) {
     const uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+    const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                CLONE_NEWPID | CLONE_NEWNET;
     const uint64_t writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | __O_TMPFILE;
     const uint64_t pid = (uint64_t)getpid();
     int error = 0;
     for (size_t index = 0; !error && index < sizeof allowed / sizeof *allowed; index++) {
         error = add(filter, SCMP_ACT_ALLOW, allowed[index], 0, NULL);
     }
-    /* Threads, but no processes. clone3 hides its flags, so it is answered as a kernel would that has none. */
-    error = error ? error : allow_one(filter, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread));
+    for (size_t index = 0; !error && index < sizeof commands / sizeof *commands; index++) {
+        error = allow_one(filter, "fcntl", SCMP_A1(SCMP_CMP_EQ, (uint64_t)commands[index]));
+    }
+    /* Memory files of ordinary pages. */
+    error = error ? error : allow_one(filter, "memfd_create", SCMP_A1(SCMP_CMP_MASKED_EQ, MFD_HUGETLB, 0));
+    /* Threads, but no processes, and no namespaces for them. clone3 hides its flags, so it is answered as a kernel
+     * would that has none. */
+    error = error ? error : allow_one(filter, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, thread | namespaces, thread));
     error = error ? error : add(filter, SCMP_ACT_ERRNO(ENOSYS), "clone3", 0, NULL);
     /* Files for reading, within what Landlock shows; openat2 hides its flags. */
     error = error ? error : allow_one(filter, "openat", SCMP_A2(SCMP_CMP_MASKED_EQ, writes, 0));
@@ -186,6 +199,14 @@ static int enter_seccomp(void) {
     return -error;
 }
 
+/* Gives up all capabilities: those of a server that runs as root, and those that come with a namespace of its own. */
+static int drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
+    memset(none, 0, sizeof none);
+    return (int)syscall(SYS_capset, &header, none);
+}
+
 const char *rn_enter_sandbox(const uint8_t *message, const runner_hello_t *hello, uint32_t *enforced_out) {
     static char problem[128];
     int error;
@@ -197,6 +218,9 @@ const char *rn_enter_sandbox(const uint8_t *message, const runner_hello_t *hello
         *enforced_out |= RUNNER_SANDBOX_NETWORK;
     }
     *enforced_out |= enter_landlock(message, hello);
+    if (drop_capabilities() != 0) {
+        return "the process cannot give up its capabilities";
+    }
     error = enter_seccomp();
     if (error) {
         snprintf(problem, sizeof problem, "system calls cannot be limited: %s", strerror(error));

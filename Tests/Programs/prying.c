@@ -66,6 +66,47 @@ static gf_status connect_tcp(gf_context_t *context, int port) {
     return judge(context, result);
 }
 
+/* Asks the kernel to signal the server whenever a pipe can be read. */
+static gf_status signal_by_pipe(gf_context_t *context) {
+    int ends[2] = {-1, -1};
+    long result = pipe(ends);
+    result = result == 0 ? fcntl(ends[0], F_SETOWN, getppid()) : result;
+    result = result == 0 ? fcntl(ends[0], F_SETSIG, SIGURG) : result;
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    errno = error;
+    return judge(context, result);
+}
+
+static int end_thread(void *unused) {
+    (void)unused;
+    syscall(SYS_exit, 0);
+    return 0;
+}
+
+/* A thread in a network namespace of its own. */
+static gf_status namespace_thread(gf_context_t *context) {
+    static _Alignas(16) char stack[65536];
+    int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_NEWNET;
+    return judge(context, clone(end_thread, stack + sizeof stack, flags, NULL));
+}
+
+static gf_status show_capabilities(gf_context_t *context) {
+    char text[4096] = "";
+    int fd = open("/proc/self/status", O_RDONLY);
+    ssize_t count = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    const char *line = count > 0 ? strstr(text, "CapEff:") : NULL;
+    if (fd >= 0) {
+        close(fd);
+    }
+    char value[17] = "";
+    if (line && sscanf(line, "CapEff: %16s", value) == 1) {
+        return tell(context, value);
+    }
+    return judge(context, -1);
+}
+
 static gf_status fork_child(gf_context_t *context) {
     pid_t child = fork();
     if (child == 0) {
@@ -209,6 +250,14 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = execute(context);
     } else if (gf_str_equal(what, GF_STR("signal-server"))) {
         status = judge(context, kill(getppid(), 0));
+    } else if (gf_str_equal(what, GF_STR("signal-by-pipe"))) {
+        status = signal_by_pipe(context);
+    } else if (gf_str_equal(what, GF_STR("namespace-thread"))) {
+        status = namespace_thread(context);
+    } else if (gf_str_equal(what, GF_STR("huge-pages"))) {
+        status = judge(context, memfd_create("huge", MFD_HUGETLB));
+    } else if (gf_str_equal(what, GF_STR("capabilities"))) {
+        status = show_capabilities(context);
     } else if (gf_str_equal(what, GF_STR("trace-server"))) {
         status = judge(context, ptrace(PTRACE_SEIZE, getppid(), 0, 0));
     } else if (gf_str_equal(what, GF_STR("read-server-memory"))) {

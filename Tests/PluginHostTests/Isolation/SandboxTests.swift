@@ -11,12 +11,12 @@ struct SandboxTests {
     static let tries: [JSONObject] = [
         ["try": "read-file", "text": "/etc/passwd"], ["try": "read-file", "text": "/proc/1/status"],
         ["try": "write-file"], ["try": "fork"], ["try": "execute"], ["try": "signal-server"],
-        ["try": "read-server-memory"],
+        ["try": "signal-by-pipe"], ["try": "read-server-memory"],
     ]
     /// Tries that it denies there, whatever it does elsewhere.
     static let alwaysDenied: [JSONObject] = [
         ["try": "trace-server"], ["try": "new-namespace"], ["try": "io-uring"], ["try": "keyring"],
-        ["try": "raise-limit"],
+        ["try": "raise-limit"], ["try": "namespace-thread"], ["try": "huge-pages"],
     ]
 
     @Test func whatIsForbiddenIsDenied() async throws {
@@ -76,6 +76,8 @@ struct SandboxTests {
         try await PryingPlugin.run(at: .sandbox) { plugin in
             let thread = try await plugin.text(["try": "thread"])
             #expect(thread == "done")
+            let capabilities = try await plugin.text(["try": "capabilities"])
+            #expect(capabilities == "0000000000000000")
             let printed = try await plugin.text(["try": "print"])
             #expect(printed == "printed")
             let answer = try await plugin.answer(["try": "frame", "number": 100_000])
