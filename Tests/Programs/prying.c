@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include <grafana/ext/http.h>
 #include <grafana/ext/kv.h>
+#include <grafana/ext/secrets.h>
+#include <grafana/ext/timer.h>
 #include <grafana/sdk.h>
 
 #include <errno.h>
@@ -172,7 +174,7 @@ static gf_status use_store(gf_context_t *context) {
     return tell(context, text);
 }
 
-static gf_status fetch(gf_context_t *context, gf_str_t url) {
+static gf_status fetch(gf_context_t *context, gf_str_t url, uint64_t config) {
     const gf_sdk_t *sdk = context->sdk;
     gf_http_host_t http;
     gf_http_request_t request;
@@ -184,7 +186,7 @@ static gf_status fetch(gf_context_t *context, gf_str_t url) {
     memset(&request, 0, sizeof request);
     memset(&head, 0, sizeof head);
     request.struct_size = sizeof request;
-    request.config = context->instance->config;
+    request.config = config;
     request.method = GF_STR("GET");
     request.url = url;
     head.struct_size = sizeof head;
@@ -206,6 +208,40 @@ static gf_status fetch(gf_context_t *context, gf_str_t url) {
     }
     http.close(sdk->host, id);
     return status;
+}
+
+/* Looks for secrets behind the numbers of other configurations. */
+static gf_status find_secrets(gf_context_t *context) {
+    const gf_sdk_t *sdk = context->sdk;
+    gf_secrets_host_t secrets;
+    gf_sdk_extension(sdk, GF_STR(GF_SECRETS_EXT), &secrets, sizeof secrets);
+    for (uint64_t config = 0; config < 64; config++) {
+        gf_buffer_t buffer;
+        uint64_t length = 0;
+        if (config != context->instance->config &&
+            secrets.get(sdk->host, config, GF_STR("apiKey"), &buffer, &length) == GF_OK) {
+            return tell(context, "found");
+        }
+    }
+    return gf_fail(context, GF_FORBIDDEN, "there are none");
+}
+
+/* Arms timers until the host has enough. */
+static gf_status arm_timers(gf_context_t *context) {
+    const gf_sdk_t *sdk = context->sdk;
+    gf_timer_host_t timers;
+    char text[32];
+    int count = 0;
+    uint64_t timer = 0;
+    gf_sdk_extension(sdk, GF_STR(GF_TIMER_EXT), &timers, sizeof timers);
+    while (count < 5000 && timers.arm(sdk->host, context->call, 3600000000000, &timer) == GF_OK) {
+        count++;
+    }
+    /* One that is disarmed makes room for another. */
+    timers.disarm(sdk->host, timer);
+    int again = timers.arm(sdk->host, context->call, 3600000000000, &timer) == GF_OK;
+    snprintf(text, sizeof text, "%d %d", count, again);
+    return tell(context, text);
 }
 
 static gf_status show_secret(gf_context_t *context) {
@@ -291,7 +327,11 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
     } else if (gf_str_equal(what, GF_STR("store"))) {
         status = use_store(context);
     } else if (gf_str_equal(what, GF_STR("fetch"))) {
-        status = fetch(context, text);
+        status = fetch(context, text, number > 0 ? (uint64_t)number : context->instance->config);
+    } else if (gf_str_equal(what, GF_STR("foreign-secrets"))) {
+        status = find_secrets(context);
+    } else if (gf_str_equal(what, GF_STR("timers"))) {
+        status = arm_timers(context);
     } else if (gf_str_equal(what, GF_STR("secret"))) {
         status = show_secret(context);
     } else if (gf_str_equal(what, GF_STR("frame"))) {

@@ -117,7 +117,7 @@ final class PluginLibrary: @unchecked Sendable {
     func makeInstance(
         _ configuration: DataSourceConfiguration, onDestroyed: @escaping @Sendable (PluginInstance) -> Void
     ) async throws -> PluginInstance {
-        let handle = runtime.services.configurations.add(configuration)
+        let handle = runtime.configurations.add(configuration)
         let memory = ConfigMemory(configuration, handle: handle)
         do {
             let instance = try await runtime.lifecycle(timeout: .seconds(30)) { [self] call, out in
@@ -128,7 +128,7 @@ final class PluginLibrary: @unchecked Sendable {
             return PluginInstance(
                 pointer: instance, runtime: runtime, api: instances, config: handle, onDestroyed: onDestroyed)
         } catch {
-            runtime.services.configurations.remove(handle)
+            runtime.configurations.remove(handle)
             throw error
         }
     }

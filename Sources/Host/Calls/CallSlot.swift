@@ -48,7 +48,7 @@ final class CallSlot: Sendable {
         var hasHead = false
         var frames: [UInt32: FrameSchema] = [:]
         /// Timers and requests to end with the call.
-        var resources: [any CallResource] = []
+        var resources = CallResources()
     }
 
     let index: Int
@@ -73,7 +73,33 @@ final class CallSlot: Sendable {
 
 /// Something of the host that belongs to a call and ends with it.
 protocol CallResource: AnyObject, Sendable {
+    /// How many of them a call may have at a time.
+    static var maxPerCall: Int { get }
+
     func endWithCall()
+}
+
+/// What ends with a call.
+struct CallResources: Sendable {
+    private var all: [ObjectIdentifier: any CallResource] = [:]
+    /// By type.
+    private var counts: [ObjectIdentifier: Int] = [:]
+
+    /// - Returns: false when the call has as many of the kind as it may.
+    mutating func add(_ resource: some CallResource) -> Bool {
+        let kind = ObjectIdentifier(type(of: resource))
+        guard counts[kind, default: 0] < type(of: resource).maxPerCall else { return false }
+        counts[kind, default: 0] += 1
+        all[ObjectIdentifier(resource)] = resource
+        return true
+    }
+
+    mutating func remove(_ resource: any CallResource) {
+        guard all.removeValue(forKey: ObjectIdentifier(resource)) != nil else { return }
+        counts[ObjectIdentifier(type(of: resource)), default: 1] -= 1
+    }
+
+    func endWithCall() { for resource in all.values { resource.endWithCall() } }
 }
 
 /// The body of a request, for `gf_call_host.read`.

@@ -222,7 +222,7 @@ final class CallTable: Sendable {
 
     /// Frees a slot when the call has completed and none of its functions runs any more.
     private func finishIfIdle(_ slot: CallSlot) {
-        typealias Ended = (state: UnsafeMutableRawPointer?, instance: PluginInstance?, resources: [any CallResource])
+        typealias Ended = (state: UnsafeMutableRawPointer?, instance: PluginInstance?, resources: CallResources)
         let ended = slot.state.withLock { state -> Ended? in
             guard state.phase == .completed, state.running == 0 else { return nil }
             let ended = (state.pluginState, state.instance, state.resources)
@@ -233,7 +233,7 @@ final class CallTable: Sendable {
         }
         guard let ended else { return }
         slot.dueAt.store(.max, ordering: .releasing)
-        for resource in ended.resources { resource.endWithCall() }
+        ended.resources.endWithCall()
         if let pluginState = ended.state, let instance = ended.instance {
             api.release?(instance.pointer, pluginState)
         }
@@ -355,7 +355,7 @@ final class CallTable: Sendable {
     private func due(_ slot: CallSlot, now: Int64) {
         enum Action {
             case cancel(UInt, Duration)
-            case abandon((any CallReceiver)?, PluginError, PluginInstance?, [any CallResource])
+            case abandon((any CallReceiver)?, PluginError, PluginInstance?, CallResources)
             case nothing
         }
         let action = slot.state.withLock { state -> Action in
@@ -372,7 +372,7 @@ final class CallTable: Sendable {
                     state.cancelReason
                     ?? PluginError(
                         .timeout, "plugin '\(runtime.id)' did not answer in time and was given up", source: .limit)
-                defer { state.resources = [] }
+                defer { state.resources = CallResources() }
                 return .abandon(receiver, reason, state.instance, state.resources)
             }
             guard state.deadline <= now, let time = state.limits.time else { return .nothing }
@@ -387,7 +387,7 @@ final class CallTable: Sendable {
                 source: .limit)
             cancel(index: slot.index, generation: generation, reason: reason)
         case .abandon(let receiver, let reason, let instance, let resources):
-            for resource in resources { resource.endWithCall() }
+            resources.endWithCall()
             runtime.gaveUp(on: instance)
             receiver?.completed(reason)
         }

@@ -13,6 +13,9 @@ final class PluginRuntime: @unchecked Sendable {
     let services: HostServices
     let watchdog: Watchdog
     let buffers = BufferTable()
+    /// The configurations that its instances were made with; no other plugin's handle names one of them.
+    let configurations = HandleTable<DataSourceConfiguration>()
+    let timers = HandleTable<CallTimer>()
     let exchanges = HandleTable<HTTPCall>()
     let sockets = HandleTable<WebSocketCall>()
     let creditGate = CreditGate()

@@ -12,7 +12,7 @@ internal import Synchronization
 ///
 /// Safety: `id`, `isWanted` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are written once under the lock and
 /// only read through pointers that live as long as the object.
-final class HTTPCall: HTTPClientResponseDelegate, CallResource, @unchecked Sendable {
+final class HTTPCall: HTTPClientResponseDelegate, @unchecked Sendable {
     typealias Response = Void
 
     private struct State {

@@ -62,12 +62,15 @@ enum HTTPService {
         let id = runtime.exchanges.add(exchange)
         exchange.id = id
         requestOut.pointee = id
-        let isKept: Void? = runtime.calls?.withRunning(call) { state, _ in
-            state.resources.append(HTTPCallEnd(runtime: runtime, id: id))
+        let isKept = runtime.calls?.withRunning(call) { state, _ in
+            state.resources.add(HTTPCallEnd(runtime: runtime, id: id))
         }
-        guard isKept != nil else { return GF_STATE }
+        guard isKept == true else { return GF_STATE }
         do {
-            let configuration = runtime.services.configurations[request.config]
+            let configuration = runtime.configurations[request.config]
+            guard configuration != nil || request.config == 0 else {
+                throw PluginError(.state, "configuration \(request.config) is none of plugin '\(runtime.id)'")
+            }
             let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
             try runtime.permittedHosts?.check(outgoing, configuration)
             let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
@@ -86,6 +89,7 @@ enum HTTPService {
 
 /// Ends a request that its plugin left open when the call completes.
 private final class HTTPCallEnd: CallResource {
+    static let maxPerCall = Int.max
     private let runtime: PluginRuntime
     private let id: UInt64
 

@@ -9,7 +9,6 @@ internal import Synchronization
 final class HostServices: Sendable {
     let logger: Logger
     let watchdog: Watchdog
-    let configurations = ConfigurationTable()
     let keyValues: any KeyValueBackend
     let eventLoops: any EventLoopGroup
     let http: AsyncHTTPClient.HTTPClient
@@ -75,29 +74,6 @@ public protocol KeyValueBackend: Sendable {
 
     /// The bytes of all keys and values of a scope.
     func totalBytes(scope: String) throws -> Int
-}
-
-/// The configurations behind the handles that instances have.
-final class ConfigurationTable: Sendable {
-    private struct State {
-        var next: UInt64 = 1
-        var all: [UInt64: DataSourceConfiguration] = [:]
-    }
-
-    private let state = Mutex(State())
-
-    func add(_ configuration: DataSourceConfiguration) -> UInt64 {
-        state.withLock { state in
-            let handle = state.next
-            state.next += 1
-            state.all[handle] = configuration
-            return handle
-        }
-    }
-
-    func remove(_ handle: UInt64) { state.withLock { $0.all[handle] = nil } }
-
-    subscript(handle: UInt64) -> DataSourceConfiguration? { state.withLock { $0.all[handle] } }
 }
 
 /// One data source as the server stores it, with its secrets in clear.

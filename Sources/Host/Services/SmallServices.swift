@@ -13,7 +13,7 @@ enum SecretsService {
         table.get = { host, config, name, secretOut, lengthOut in
             secretOut?.pointee = gf_buffer()
             lengthOut?.pointee = 0
-            guard let runtime = PluginRuntime.from(host), let configuration = runtime.services.configurations[config]
+            guard let runtime = PluginRuntime.from(host), let configuration = runtime.configurations[config]
             else { return GF_STATE }
             guard let secret = configuration.secrets[String(name)] else { return GF_NOT_FOUND }
             return runtime.buffers.lend(copying: secret.utf8, isSecret: true, into: secretOut, length: lengthOut)
@@ -47,55 +47,80 @@ enum TimerService {
             timerOut?.pointee = 0
             guard delay >= 0 else { return GF_INVALID }
             guard let runtime = PluginRuntime.from(host), let call, let calls = runtime.calls else { return GF_STATE }
-            let (index, generation) = CallSlot.parts(of: call)
-            let timer = CallTimer()
-            guard calls.withRunning(call, { state, _ in state.resources.append(timer) }) != nil else { return GF_STATE }
-            timerOut?.pointee = timer.id
-            timer.start(on: runtime.services.eventLoops.next(), after: delay) {
-                calls.removeResource(timer, index: index, generation: generation)
-                calls.resume(index: index, generation: generation, event: GF_EVENT_TIMER, source: timer.id)
-            }
+            let timer = CallTimer(of: call, in: runtime.timers, calls)
+            guard let isKept = calls.withRunning(call, { state, _ in state.resources.add(timer) }) else { return GF_STATE }
+            guard isKept else { return GF_LIMIT }
+            timerOut?.pointee = timer.start(on: runtime.services.eventLoops.next(), after: delay)
             return GF_OK
         }
-        table.disarm = { _, timer in CallTimer.disarm(timer) }
+        table.disarm = { host, timer in PluginRuntime.from(host)?.timers[timer]?.disarm() }
         return table
     }
 }
 
 /// One armed timer of a call.
 final class CallTimer: CallResource {
-    private static let armed = Mutex<(next: UInt64, all: [UInt64: CallTimer])>((1, [:]))
+    static let maxPerCall = 1_024
 
-    let id: UInt64
-    private let task = Mutex<Scheduled<Void>?>(nil)
+    private struct State {
+        var id: UInt64 = 0
+        var task: Scheduled<Void>?
+        var isOver = false
+    }
 
-    init() {
-        id = Self.armed.withLock { armed in
-            defer { armed.next += 1 }
-            return armed.next
+    private let index: Int
+    private let generation: UInt
+    private let calls: CallTable
+    private let armed: HandleTable<CallTimer>
+    private let state = Mutex(State())
+
+    init(of call: OpaquePointer, in armed: HandleTable<CallTimer>, _ calls: CallTable) {
+        (index, generation) = CallSlot.parts(of: call)
+        self.armed = armed
+        self.calls = calls
+    }
+
+    /// - Returns: the number by which the plugin names it.
+    func start(on eventLoop: any EventLoop, after delay: Int64) -> UInt64 {
+        let id = armed.add(self)
+        state.withLock { state in
+            state.id = id
+            // Scheduled under the lock, so that the end of the call, which may come at any time, finds the task.
+            if !state.isOver { state.task = eventLoop.scheduleTask(in: .nanoseconds(delay)) { self.fire() } }
         }
+        if state.withLock({ $0.isOver }) { armed.remove(id) }
+        return id
     }
 
-    func start(on eventLoop: any EventLoop, after delay: Int64, _ fire: @escaping @Sendable () -> Void) {
-        Self.armed.withLock { $0.all[id] = self }
-        let scheduled = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [id] in
-            guard Self.armed.withLock({ $0.all.removeValue(forKey: id) }) != nil else { return }
-            fire()
+    private func fire() {
+        guard let id = end() else { return }
+        calls.resume(index: index, generation: generation, event: GF_EVENT_TIMER, source: id)
+    }
+
+    func disarm() { _ = end() }
+
+    func endWithCall() { disarm() }
+
+    /// Takes it out of everything; nil when it had ended before.
+    private func end() -> UInt64? {
+        let ended = state.withLock { state -> (id: UInt64, task: Scheduled<Void>?)? in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            defer { state.task = nil }
+            return (state.id, state.task)
         }
-        task.withLock { $0 = scheduled }
+        guard let ended else { return nil }
+        ended.task?.cancel()
+        armed.remove(ended.id)
+        calls.removeResource(self, index: index, generation: generation)
+        return ended.id
     }
-
-    static func disarm(_ id: UInt64) {
-        armed.withLock { $0.all.removeValue(forKey: id) }?.task.withLock { $0?.cancel() }
-    }
-
-    func endWithCall() { Self.disarm(id) }
 }
 
 extension CallTable {
     func removeResource(_ resource: any CallResource, index: Int, generation: UInt) {
         _ = withRunning(CallSlot.handle(index: index, generation: generation)) { state, _ in
-            state.resources.removeAll { $0 === resource }
+            state.resources.remove(resource)
         }
     }
 }
@@ -156,7 +181,7 @@ enum KeyValueService {
     private static func run(
         _ host: UnsafePointer<gf_host>?, _ config: UInt64, _ body: (PluginRuntime, String) throws -> gf_status
     ) -> gf_status {
-        guard let runtime = PluginRuntime.from(host), let configuration = runtime.services.configurations[config]
+        guard let runtime = PluginRuntime.from(host), let configuration = runtime.configurations[config]
         else { return GF_STATE }
         do {
             return try body(runtime, "\(runtime.id)/\(configuration.settings.orgID)/\(configuration.settings.uid)")

@@ -82,12 +82,12 @@ enum WebSocketService {
         let id = runtime.sockets.add(socket)
         socket.id = id
         socketOut.pointee = id
-        let isKept: Void? = runtime.calls?.withRunning(call) { state, _ in
-            state.resources.append(WebSocketCallEnd(runtime: runtime, id: id))
+        let isKept = runtime.calls?.withRunning(call) { state, _ in
+            state.resources.add(WebSocketCallEnd(runtime: runtime, id: id))
         }
-        guard isKept != nil else { return GF_STATE }
+        guard isKept == true else { return GF_STATE }
         do {
-            let configuration = runtime.services.configurations[request.config]
+            let configuration = runtime.configurations[request.config]
             let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
             try runtime.permittedHosts?.check(outgoing, configuration)
             let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
@@ -128,6 +128,7 @@ extension OutgoingRequest {
 
 /// Ends a socket that its plugin left open when the call completes.
 private final class WebSocketCallEnd: CallResource {
+    static let maxPerCall = Int.max
     private let runtime: PluginRuntime
     private let id: UInt64
 

@@ -157,6 +157,14 @@ struct ProcessTests {
         }
     }
 
+    @Test(arguments: [IsolationLevel.inProcess, .process])
+    func aCallHasSoManyTimersAtATime(level: IsolationLevel) async throws {
+        try await PryingPlugin.run(at: level) { plugin in
+            let armed = try await plugin.text(["try": "timers"])
+            #expect(armed == "1024 1")
+        }
+    }
+
     @Test func nothingOfTheServersEnvironmentIsSeen() async throws {
         setenv("GF_SECURITY_SECRET_KEY", "the key", 1)
         try await PryingPlugin.run { plugin in

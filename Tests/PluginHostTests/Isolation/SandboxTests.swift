@@ -63,6 +63,22 @@ struct SandboxTests {
         }
     }
 
+    @Test(arguments: [IsolationLevel.process, .sandbox])
+    func theConfigurationsOfOtherPluginsAreNotReached(level: IsolationLevel) async throws {
+        try await PryingPlugin.run(at: level) { plugin in
+            // An instance of another plugin, which has the secret that is looked for.
+            var other = plugin.test.source("probe-datasource")
+            other.secrets = ["apiKey": "secret"]
+            let known = try await plugin.test.answer([plugin.test.query(#"{"try":"secret"}"#)], of: other)
+            #expect(known.frames.first?.fields.first?.column.string(at: 0) == "secret")
+
+            let secrets = try await plugin.answer(["try": "foreign-secrets"])
+            #expect(secrets.failures["A"]?.code == .forbidden, "\(secrets)")
+            let fetched = try await plugin.answer(["try": "fetch", "text": "http://127.0.0.1:1", "number": 40])
+            #expect(fetched.failures["A"]?.code == .state, "\(fetched)")
+        }
+    }
+
     @Test func thePermissionsOpenFolders() async throws {
         let folder = try LoadingFolder()
         try folder.write("open/file", "text")

@@ -77,7 +77,7 @@ private func instanceTable() -> gf_instance_api {
     table.create = { library, _, config, instanceOut in
         instanceOut?.pointee = nil
         guard let library = GoLibrary.from(library), let config = adopt(config),
-            let configuration = library.runtime.services.configurations[config.handle]
+            let configuration = library.runtime.configurations[config.handle]
         else { return GF_STATE }
         let instance = GoInstance(library: library, configuration: configuration)
         instanceOut?.pointee = OpaquePointer(Unmanaged.passRetained(instance).toOpaque())
