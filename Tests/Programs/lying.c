@@ -210,6 +210,8 @@ static void lie_about_messages(const char *lie) {
         header.flags = RUNNER_SPILLED;
     } else if (is(lie, "created-unasked")) {
         status(RUNNER_CREATED, 4711, 0);
+    } else if (is(lie, "deaf")) {
+        pause();
     } else if (is(lie, "socket-closed")) {
         close(RUNNER_SOCKET);
         pause();

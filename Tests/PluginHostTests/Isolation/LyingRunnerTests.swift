@@ -45,6 +45,25 @@ struct LyingRunnerTests {
         }
     }
 
+    @Test("A process that does not read is ended, and keeps nobody from ending other calls", .timeLimit(.minutes(2)))
+    func aProcessThatDoesNotRead() async throws {
+        let runner = RunnerSettings(path: try TestProgram.lying.get())
+        let limits = CallLimits(time: .seconds(2), grace: .milliseconds(100))
+        try await PryingPlugin.run(limits: limits, runner: runner) { plugin in
+            // More than the socket holds, and then a message that does not fit a packet.
+            let large = String(repeating: "x", count: 100_000)
+            try await withThrowingTaskGroup(of: PluginError?.self) { group in
+                for _ in 0..<200 { group.addTask { try await plugin.answer(["lie": "deaf"]).error } }
+                for _ in 0..<2 { group.addTask { try await plugin.answer(["lie": "deaf", "pad": .string(large)]).error } }
+                for try await error in group { #expect(error?.code == .timeout || error?.code == .crashed) }
+            }
+            let other = try await plugin.test.answer(
+                [plugin.test.query(#"{"try":"forever"}"#)], of: plugin.test.source("probe-datasource"))
+            #expect(other.error?.code == .timeout)
+            #expect((plugin.process?.restarts ?? 0) >= 1)
+        }
+    }
+
     @Test func descriptorsThatNobodyAskedForAreClosed() async throws {
         func openFiles() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count }
         try await run("many-files") { _, answer in

@@ -39,18 +39,31 @@ protocol RunnerProcessOwner: AnyObject, Sendable {
 
 /// One process of `grafana-plugin-runner`: its socket, its descriptor and the thread that receives from it.
 ///
-/// Safety: the descriptors are closed by the receiving thread, under the lock of `outgoing`, which senders take.
+/// Safety: the descriptors are closed by the receiving thread, after it has said so under the locks that their users take.
 final class RunnerProcess: @unchecked Sendable {
     /// Calls of the store that may wait for the database.
     static let maxRequests = 1_024
+
+    /// What waits for the socket, with the file that belongs to it.
+    private struct Packet {
+        var bytes: [UInt8]
+        /// -1 for none.
+        var file: Int32
+        /// With those of the file.
+        var byteCount: Int
+    }
 
     private struct Outgoing {
         var requests = 0
         var isClosed = false
         /// Packets that the socket did not take yet.
-        var queue: [[UInt8]] = []
+        var queue: [Packet] = []
         var queuedBytes = 0
         var isFlushing = false
+    }
+
+    private struct Ending {
+        var isOver = false
         var reason: String?
     }
 
@@ -65,6 +78,8 @@ final class RunnerProcess: @unchecked Sendable {
     private let socket: Int32
     private let output: (out: Int32, error: Int32)
     private let outgoing = Mutex(Outgoing())
+    /// A lock of its own, with which nobody ever waits: a process can always be ended.
+    private let ending = Mutex(Ending())
 
     /// Starts a runner for a sealed library.
     ///
@@ -126,39 +141,48 @@ final class RunnerProcess: @unchecked Sendable {
     private func sendSpilled(_ message: UnsafeRawBufferPointer) {
         let file = runner_spill(message.baseAddress, UInt64(message.count))
         guard file >= 0 else { return end("could not be sent a large message") }
-        defer { close(file) }
         var header = message.loadUnaligned(as: runner_header.self)
         header.flags |= RUNNER_SPILLED
         header.fd_count = 1
-        // Descriptors cannot wait in a queue of bytes, so this one waits for the socket.
-        outgoing.withLock { outgoing in
-            guard !outgoing.isClosed else { return }
-            flush(&outgoing)
-            var descriptor = file
-            withUnsafeBytes(of: &header) {
-                _ = runner_send(socket, $0.baseAddress, UInt64($0.count), &descriptor, 1, 1)
-            }
-        }
+        withUnsafeBytes(of: &header) { send(packet: $0, file: file, byteCount: $0.count + message.count) }
     }
 
-    private func send(packet: UnsafeRawBufferPointer) {
+    /// Sends a packet at once or, in its order, when the socket takes it; the file is closed afterwards.
+    private func send(packet: UnsafeRawBufferPointer, file: Int32 = -1, byteCount: Int? = nil) {
         guard !packet.isEmpty else { return }
-        let isSlow = outgoing.withLock { outgoing -> Bool in
-            guard !outgoing.isClosed else { return false }
-            if outgoing.queue.isEmpty {
-                guard runner_send(socket, packet.baseAddress, UInt64(packet.count), nil, 0, 0) == EAGAIN else {
-                    return false
-                }
+        let fault = outgoing.withLock { outgoing -> String? in
+            var status = outgoing.isClosed ? EPIPE : EAGAIN
+            if !outgoing.isClosed, outgoing.queue.isEmpty { status = transmit(packet, file) }
+            guard status == EAGAIN else {
+                if file >= 0 { close(file) }
+                return Self.fault(status)
             }
-            outgoing.queue.append(Array(packet))
-            outgoing.queuedBytes += packet.count
-            guard outgoing.queuedBytes <= Self.maxQueuedBytes else { return true }
+            let byteCount = byteCount ?? packet.count
+            outgoing.queue.append(Packet(bytes: Array(packet), file: file, byteCount: byteCount))
+            outgoing.queuedBytes += byteCount
+            // A single message may be larger than all that may wait.
+            guard outgoing.queuedBytes <= Self.maxQueuedBytes || outgoing.queue.count == 1 else {
+                return "did not read its messages and was ended"
+            }
             if !outgoing.isFlushing {
                 outgoing.isFlushing = DedicatedThread.start { [self] in flushLater() }
             }
-            return false
+            return outgoing.isFlushing ? nil : "could not be sent its messages: the system gives no thread"
         }
-        if isSlow { end("did not read its messages and was ended") }
+        if let fault { end(fault) }
+    }
+
+    /// Sends without waiting; returns 0 or an errno.
+    private func transmit(_ packet: UnsafeRawBufferPointer, _ file: Int32) -> Int32 {
+        guard file >= 0 else { return runner_send(socket, packet.baseAddress, UInt64(packet.count), nil, 0, 0) }
+        var file = file
+        return runner_send(socket, packet.baseAddress, UInt64(packet.count), &file, 1, 0)
+    }
+
+    /// Why a process is ended that could not be sent something; nil when it ends anyway.
+    private static func fault(_ status: Int32) -> String? {
+        guard status != 0, status != EPIPE, status != ECONNRESET else { return nil }
+        return "could not be sent a message: " + String(cString: strerror(status)).lowercased()
     }
 
     /// Waits until the socket takes more, again and again until nothing is left.
@@ -166,26 +190,36 @@ final class RunnerProcess: @unchecked Sendable {
         while true {
             var wait = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
             _ = poll(&wait, 1, 1_000)
-            let isDone = outgoing.withLock { outgoing in
-                if !outgoing.isClosed { flush(&outgoing) } else { outgoing.queue = [] }
+            let (isDone, fault) = outgoing.withLock { outgoing -> (Bool, String?) in
+                let fault = outgoing.isClosed ? nil : flush(&outgoing)
+                if fault != nil { drop(&outgoing) }
                 if outgoing.queue.isEmpty { outgoing.isFlushing = false }
-                return outgoing.queue.isEmpty
+                return (outgoing.queue.isEmpty, fault)
             }
+            if let fault { end(fault) }
             if isDone { return }
         }
     }
 
-    private func flush(_ outgoing: inout Outgoing) {
+    /// Sends what the socket takes; returns what went wrong.
+    private func flush(_ outgoing: inout Outgoing) -> String? {
         var sent = 0
+        defer { outgoing.queue.removeFirst(sent) }
         for packet in outgoing.queue {
-            let status = packet.withUnsafeBytes {
-                runner_send(socket, $0.baseAddress, UInt64($0.count), nil, 0, 0)
-            }
-            guard status != EAGAIN else { break }
+            let status = packet.bytes.withUnsafeBytes { transmit($0, packet.file) }
+            guard status != EAGAIN else { return nil }
             sent += 1
-            outgoing.queuedBytes -= packet.count
+            outgoing.queuedBytes -= packet.byteCount
+            if packet.file >= 0 { close(packet.file) }
+            if let fault = Self.fault(status) { return fault }
         }
-        outgoing.queue.removeFirst(sent)
+        return nil
+    }
+
+    private func drop(_ outgoing: inout Outgoing) {
+        for packet in outgoing.queue where packet.file >= 0 { close(packet.file) }
+        outgoing.queue = []
+        outgoing.queuedBytes = 0
     }
 
     /// The server has read a batch: its memory is the plugin's again.
@@ -209,9 +243,9 @@ final class RunnerProcess: @unchecked Sendable {
 
     /// Ends the process now; the reason is the server's.
     func end(_ reason: String) {
-        outgoing.withLock { outgoing in
-            guard !outgoing.isClosed else { return }
-            outgoing.reason = outgoing.reason ?? reason
+        ending.withLock { ending in
+            guard !ending.isOver else { return }
+            ending.reason = ending.reason ?? reason
             linux_kill_group(processID, pidDescriptor)
         }
     }
@@ -305,10 +339,14 @@ final class RunnerProcess: @unchecked Sendable {
         var exit = RunnerExit()
         var processor: Int64 = 0
         var memory: Int64 = 0
-        exit.reason = outgoing.withLock { outgoing in
+        // Before the descriptors are closed that senders, and those who end it, use.
+        outgoing.withLock { outgoing in
             outgoing.isClosed = true
-            outgoing.queue = []
-            return outgoing.reason
+            drop(&outgoing)
+        }
+        exit.reason = ending.withLock { ending in
+            ending.isOver = true
+            return ending.reason
         }
         linux_kill_group(processID, pidDescriptor)
         _ = linux_wait(pidDescriptor, &exit.signal, &exit.status, &processor, &memory)
