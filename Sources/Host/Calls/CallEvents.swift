@@ -59,14 +59,19 @@ public struct CallEvents: AsyncSequence, Sendable {
 /// Takes a call's result on the plugin's threads and hands it to one reader.
 final class CallQueue: CallReceiver {
     private struct State {
-        var events: [(event: CallEvent, bytes: Int)] = []
+        /// `remark` is what an event takes that does not count in the call's window.
+        var events: [(event: CallEvent, bytes: Int, remark: Int)] = []
+        /// The remarks of `events` and of `opened`.
+        var remarkBytes = 0
+        /// Why the call was cancelled on behalf of its reader; nil: the reader wanted it.
+        var overflow: PluginError?
         var head = 0
         var waiter: CheckedContinuation<CallEvent?, Never>?
         var ticket: CallTicket?
         var isCancelled = false
         var isFinished = false
         /// Frames whose schema has come and whose first rows have not.
-        var opened: [(number: UInt32, refID: String, schema: FrameSchema)] = []
+        var opened: [(number: UInt32, refID: String, schema: FrameSchema, remark: Int)] = []
         var known: [UInt32: String] = [:]
         /// Credit owed to the call, given back outside of the lock.
         var owed = 0
@@ -83,11 +88,11 @@ final class CallQueue: CallReceiver {
     }
 
     func attach(_ ticket: CallTicket) {
-        let isCancelled = state.withLock { state in
+        let (isCancelled, overflow) = state.withLock { state in
             state.ticket = ticket
-            return state.isCancelled
+            return (state.isCancelled, state.overflow)
         }
-        if isCancelled { ticket.cancel() }
+        if let overflow { ticket.cancel(overflow) } else if isCancelled { ticket.cancel() }
     }
 
     // MARK: The reader
@@ -118,8 +123,9 @@ final class CallQueue: CallReceiver {
 
     private static func pop(_ state: inout State) -> CallEvent? {
         guard state.head < state.events.count else { return nil }
-        let (event, bytes) = state.events[state.head]
+        let (event, bytes, remark) = state.events[state.head]
         state.head += 1
+        state.remarkBytes -= remark
         if state.head == state.events.count {
             state.events.removeAll(keepingCapacity: true)
             state.head = 0
@@ -140,11 +146,34 @@ final class CallQueue: CallReceiver {
 
     // MARK: The plugin
 
-    private func push(_ event: CallEvent, bytes: Int = 0) {
+    /// What schemas, notices, failures and checkpoints may take that nobody has read; a plugin that sends them without
+    /// end does not wait for credit, since they are small and few otherwise.
+    private static let maxRemarkBytes = 16 << 20
+
+    /// The failures of queries that the observer is told of.
+    private static let maxFailures = 1_000
+
+    /// Counts what waits beside the window; the call is cancelled when it is too much.
+    private func note(_ remark: Int) {
+        let (ticket, overflow) = state.withLock { state -> (CallTicket?, PluginError?) in
+            state.remarkBytes += remark
+            guard state.remarkBytes > Self.maxRemarkBytes, state.overflow == nil, !state.isFinished else {
+                return (nil, nil)
+            }
+            state.overflow = PluginError(
+                .limit,
+                "the plugin sent more than \(Self.maxRemarkBytes >> 20) MiB of schemas and remarks that nobody "
+                    + "has read; report it to its author", source: .limit)
+            return (state.ticket, state.overflow)
+        }
+        if let overflow { ticket?.cancel(overflow) }
+    }
+
+    private func push(_ event: CallEvent, bytes: Int = 0, remark: Int = 0) {
         let (waiter, delivered) = state.withLock { state -> (CheckedContinuation<CallEvent?, Never>?, CallEvent?) in
             guard !state.isFinished else { return (nil, nil) }
             if case .completed = event { state.isFinished = true }
-            state.events.append((event, bytes))
+            state.events.append((event, bytes, remark))
             guard let waiter = state.waiter else { return (nil, nil) }
             state.waiter = nil
             return (waiter, Self.pop(&state))
@@ -155,23 +184,25 @@ final class CallQueue: CallReceiver {
     func opened(frame: UInt32, refID: String, schema: FrameSchema) {
         // A frame without rows must not be lost, nor change its place among those of its query.
         flushOpened { $0 == refID }
+        let remark = schema.fields.reduce(512) { $0 + 256 + $1.name.utf8.count }
         state.withLock { state in
-            state.opened.append((frame, refID, schema))
+            state.opened.append((frame, refID, schema, remark))
             state.known[frame] = refID
         }
+        note(remark)
     }
 
     func received(frame: UInt32, rows: DataFrame, bytes: Int) {
         let refID = state.withLock { $0.known[frame] }
         flushOpened(except: frame) { $0 == refID }
         var rows = rows
-        let isFirst = state.withLock { state in
+        let opened = state.withLock { state -> Int? in
             if rows.refID.isEmpty { rows.refID = state.known[frame] ?? "" }
-            guard let index = state.opened.firstIndex(where: { $0.number == frame }) else { return false }
-            state.opened.remove(at: index)
-            return true
+            guard let index = state.opened.firstIndex(where: { $0.number == frame }) else { return nil }
+            return state.opened.remove(at: index).remark
         }
-        push(isFirst ? .frame(number: frame, rows) : .rows(number: frame, rows), bytes: bytes)
+        let event: CallEvent = opened != nil ? .frame(number: frame, rows) : .rows(number: frame, rows)
+        push(event, bytes: bytes, remark: opened ?? 0)
     }
 
     /// Sends on the frames of the chosen queries that were opened and got no rows.
@@ -181,24 +212,34 @@ final class CallQueue: CallReceiver {
             state.opened.removeAll { $0.number != number && isChosen($0.refID) }
             return empty
         }
-        for (number, refID, schema) in empty {
+        for (number, refID, schema, remark) in empty {
             var frame = schema.emptyFrame
             if frame.refID.isEmpty { frame.refID = refID }
-            push(.frame(number: number, frame))
+            push(.frame(number: number, frame), remark: remark)
         }
     }
 
     func received(_ chunk: ByteChunk) { push(.bytes(chunk), bytes: chunk.count) }
     func received(_ head: CallHead) { push(.head(head)) }
-    func received(_ notice: Notice, refID: String) { push(.notice(notice, refID: refID)) }
+
+    func received(_ notice: Notice, refID: String) {
+        let remark = 256 + notice.text.utf8.count + (notice.link?.utf8.count ?? 0) + refID.utf8.count
+        note(remark)
+        push(.notice(notice, refID: refID), remark: remark)
+    }
 
     func progressed(_ fraction: Double, token: [UInt8]) {
-        if !token.isEmpty { push(.checkpoint(token)) }
+        guard !token.isEmpty else { return }
+        note(256 + token.count)
+        push(.checkpoint(token), remark: 256 + token.count)
     }
 
     func failed(_ error: PluginError, refID: String) {
-        failures.withLock { $0.append(error) }
-        push(.failed(error, refID: refID))
+        failures.withLock { if $0.count < Self.maxFailures { $0.append(error) } }
+        let texts = [error.message, error.hint ?? "", error.details?.text ?? "", refID]
+        let remark = texts.reduce(256) { $0 + $1.utf8.count }
+        note(remark)
+        push(.failed(error, refID: refID), remark: remark)
     }
 
     func completed(_ error: PluginError?) {

@@ -47,6 +47,7 @@ final class CallSlot: Sendable {
         var wantsCredit = false
         var hasHead = false
         var frames: [UInt32: FrameSchema] = [:]
+        var schemaBytes = 0
         /// Timers and requests to end with the call.
         var resources = CallResources()
     }

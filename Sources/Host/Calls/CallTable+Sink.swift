@@ -20,17 +20,30 @@ extension CallTable {
         } catch {
             return reject(handle, "frame \(frame) of query '\(refID)': \(error)")
         }
-        return opened(handle, frame: frame, refID: refID, imported)
+        let names = imported.fields.reduce(0) { $0 + $1.name.utf8.count + 128 }
+        return opened(handle, frame: frame, refID: refID, imported, bytes: names)
     }
 
-    /// A frame is open, whose schema has been read.
-    func opened(_ handle: OpaquePointer?, frame: UInt32, refID: String, _ imported: FrameSchema) -> gf_status {
+    /// A frame is open, whose schema has been read; it took about so many bytes.
+    func opened(
+        _ handle: OpaquePointer?, frame: UInt32, refID: String, _ imported: FrameSchema, bytes: Int
+    ) -> gf_status {
         let receiver: any CallReceiver
-        switch admitEvent(handle) {
+        switch admitEvent(handle, bytes: bytes) {
         case .refuse(let status): return status
         case .take(let taker, _): receiver = taker
         }
-        _ = withRunning(handle) { state, _ in state.frames[frame] = imported }
+        let isKept = withRunning(handle) { state, _ -> Bool in
+            // Also what came for a number that is used again, since that is rare.
+            state.schemaBytes += bytes
+            guard state.schemaBytes <= Self.maxSchemaBytes else {
+                _ = spent(&state, "more than \(Self.maxSchemaBytes) bytes of schemas", "report it to its author")
+                return false
+            }
+            state.frames[frame] = imported
+            return true
+        }
+        guard isKept == true else { return GF_LIMIT }
         receiver.opened(frame: frame, refID: refID, schema: imported)
         return GF_OK
     }
@@ -105,20 +118,28 @@ extension CallTable {
         let value = CallHead(
             status: head.status, message: String(head.message),
             headers: HTTPHeaders(head.headers, count: min(head.header_count, 1_000)))
-        let receiver = withRunning(handle) { state, _ -> (any CallReceiver)? in
-            if state.hasHead { return nil }
-            state.hasHead = true
-            return state.receiver
+        let isFirst = withRunning(handle) { state, _ -> Bool in
+            defer { state.hasHead = true }
+            return !state.hasHead
         }
-        guard let receiver else { return ended() }
-        guard let receiver else { return reject(handle, "the head of the answer came twice") }
-        receiver.received(value)
+        guard let isFirst else { return ended() }
+        guard isFirst else { return reject(handle, "the head of the answer came twice") }
+        let bytes = value.headers.reduce(value.message.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        switch admitEvent(handle, bytes: bytes) {
+        case .refuse(let status): return status
+        case .take(let receiver, _): receiver.received(value)
+        }
         return GF_OK
     }
 
     func notice(_ handle: OpaquePointer?, _ notice: UnsafePointer<gf_notice>?) -> gf_status {
         guard let notice = adopt(notice) else { return GF_STATE }
-        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
+        let bytes = Int(clamping: notice.text.length) + Int(clamping: notice.link.length)
+        let receiver: any CallReceiver
+        switch admitEvent(handle, bytes: bytes) {
+        case .refuse(let status): return status
+        case .take(let taker, _): receiver = taker
+        }
         let severity: Notice.Severity =
             switch notice.severity {
             case GF_SEVERITY_INFO: .info
@@ -133,8 +154,10 @@ extension CallTable {
     }
 
     func progress(_ handle: OpaquePointer?, fraction: Double, token: gf_bytes) -> gf_status {
-        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
-        receiver.progressed(fraction, token: [UInt8](token))
+        switch admitEvent(handle, bytes: Int(clamping: token.length)) {
+        case .refuse(let status): return status
+        case .take(let receiver, _): receiver.progressed(fraction, token: [UInt8](token))
+        }
         return GF_OK
     }
 
@@ -169,22 +192,27 @@ extension CallTable {
         }
         guard let known else { return ended() }
         guard !refID.isEmpty else { return GF_OK }
-        guard case .take(let receiver, _) = admitEvent(handle) else { return GF_LIMIT }
-        receiver.failed(known.failure, refID: refID)
+        let texts = [raw.message, raw.hint, raw.details]
+        switch admitEvent(handle, bytes: texts.reduce(0) { $0 + Int(clamping: $1.length) }) {
+        case .refuse(let status): return status
+        case .take(let receiver, _): receiver.failed(known.failure, refID: refID)
+        }
         return GF_OK
     }
 
     /// What an event costs beside its data, so that no number of small ones is free.
     private static let eventCost = 256
 
-    /// Counts a schema, a notice, an error or a checkpoint against the bytes of the call.
-    private func admitEvent(_ handle: OpaquePointer?) -> Admission {
+    /// Counts a head, a schema, a notice, an error or a checkpoint with its texts against the bytes of the call.
+    private func admitEvent(_ handle: OpaquePointer?, bytes: Int) -> Admission {
+        let cost = Int64(Self.eventCost) + Int64(bytes)
         let admission = withRunning(handle) { state, _ -> Admission in
             guard let receiver = state.receiver else { return .refuse(GF_STATE) }
-            guard state.bytesLeft >= Int64(Self.eventCost), state.frames.count < Self.maxFrames else {
+            if state.cancelReason != nil { return .refuse(GF_CANCELLED) }
+            guard state.bytesLeft >= cost, state.frames.count < Self.maxFrames else {
                 return .refuse(spent(&state, "too many frames and remarks", "ask for less data"))
             }
-            if state.limits.bytes != .max { state.bytesLeft -= Int64(Self.eventCost) }
+            if state.limits.bytes != .max { state.bytesLeft -= cost }
             return .take(receiver, GF_OK)
         }
         return admission ?? .refuse(ended())
@@ -192,6 +220,8 @@ extension CallTable {
 
     /// The frames that one call may have open.
     private static let maxFrames = 1 << 20
+    /// The bytes of the schemas that one call may send, a stream as well: they are kept until it ends.
+    private static let maxSchemaBytes = 256 << 20
 
     /// Counts a part of a result against the call's limits.
     private func admit(_ handle: OpaquePointer?, bytes: Int, rows: Int) -> Admission {
@@ -217,6 +247,11 @@ extension CallTable {
             return .take(receiver, GF_AGAIN)
         }
         return admission ?? .refuse(ended())
+    }
+
+    /// More came than the call may send.
+    func exceeded(_ handle: OpaquePointer?, _ what: String) -> gf_status {
+        withRunning(handle) { state, _ in spent(&state, what, "ask for less data or raise the byte limit") } ?? ended()
     }
 
     private func spent(_ state: inout CallSlot.State, _ what: String, _ remedy: String) -> gf_status {

@@ -15,7 +15,12 @@ struct ArrowArrayParts {
     }
 
     /// The column of a field; used in place when the layout is our own, else converted.
-    func column(of field: FrameSchema.Field, validation: FrameValidation) throws(FrameError) -> Column {
+    ///
+    /// - Parameter textLeft: how many bytes of text may still be copied. Views may name the same bytes many times, so that
+    ///   small buffers can stand for huge columns.
+    func column(
+        of field: FrameSchema.Field, validation: FrameValidation, textLeft: inout Int
+    ) throws(FrameError) -> Column {
         let needed = field.type.isText ? 3 : 2
         guard buffers.count >= needed else {
             throw FrameError(.invalidArrow, "field '\(field.name)' has \(buffers.count) buffers and needs \(needed)")
@@ -27,9 +32,10 @@ struct ArrowArrayParts {
             return try Column(validating: parts(of: field), level: validation, field: field.name)
                 .scaled(by: factor, field: field.name)
         case .largeText:
-            return try converted(field, validation) { row, _ throws(FrameError) in try largeText(row, field) }
+            return try converted(field, validation, &textLeft) { row, _ throws(FrameError) in try largeText(row, field)
+            }
         case .textView:
-            return try converted(field, validation) { row, blocks throws(FrameError) in
+            return try converted(field, validation, &textLeft) { row, blocks throws(FrameError) in
                 try textView(row, blocks, field)
             }
         }
@@ -51,7 +57,7 @@ struct ArrowArrayParts {
 
     /// Copies texts that `text` finds; it gets the row and the data blocks of views.
     private func converted(
-        _ field: FrameSchema.Field, _ validation: FrameValidation,
+        _ field: FrameSchema.Field, _ validation: FrameValidation, _ textLeft: inout Int,
         text: (Int, ArraySlice<ArrowBuffer>) throws(FrameError) -> Bytes
     ) throws(FrameError) -> Column {
         let width = field.layout == .textView ? 16 : 8
@@ -75,6 +81,11 @@ struct ArrowArrayParts {
                 throw FrameError(
                     .invalidArrow, "field '\(field.name)' has more than 2 GiB of text; send several frames")
             }
+            guard bytes.count <= textLeft else {
+                throw FrameError(
+                    .invalidArrow, "field '\(field.name)': its text is longer than all that may still be sent")
+            }
+            textLeft -= bytes.count
             storage.appendText(bytes)
             storage.countValue()
         }

@@ -62,11 +62,13 @@ extension FrameSchema {
 
     /// Makes a frame of a batch whose buffers have known sizes, and which nobody has checked.
     ///
-    /// - Parameter offset: where the rows start in every column.
+    /// - Parameters:
+    ///   - offset: where the rows start in every column.
+    ///   - textLimit: the bytes of all texts of layouts that are copied.
     /// - Throws: ``FrameError`` `.invalidArrow`.
     /// - Complexity: O(1) for each column of numbers without nulls, else O(rows).
     public func frame(
-        rows: Int64, offset: Int64, columns: [ArrowColumnDescription]
+        rows: Int64, offset: Int64, columns: [ArrowColumnDescription], textLimit: Int = .max
     ) throws(FrameError) -> DataFrame {
         guard columns.count == fields.count else {
             throw FrameError(
@@ -77,6 +79,7 @@ extension FrameSchema {
         guard (0...limit).contains(rows), (0...limit).contains(offset) else {
             throw FrameError(.invalidArrow, "a batch of length \(rows) at offset \(offset)")
         }
+        var textLeft = textLimit
         var checked: [Column] = []
         checked.reserveCapacity(columns.count)
         for (field, column) in zip(fields, columns) {
@@ -93,7 +96,7 @@ extension FrameSchema {
                 count: Int(rows), offset: Int(column.offset + offset),
                 nullCount: column.nullCount == 0 || (isWhole && column.nullCount > 0) ? Int(column.nullCount) : nil,
                 buffers: column.buffers)
-            checked.append(try parts.column(of: field, validation: .full))
+            checked.append(try parts.column(of: field, validation: .full, textLeft: &textLeft))
         }
         return frame(columns: checked)
     }

@@ -14,10 +14,13 @@ extension DataFrame {
     /// The columns of a file with one record batch refer to its bytes; several batches are joined. Compressed batches and
     /// dictionaries are not read, times of any unit become nanoseconds.
     ///
+    /// - Parameter textLimit: the bytes of all texts of layouts that are copied, such as views.
     /// - Throws: ``FrameError`` `.invalidArrow`, `.unsupportedType`, `.invalidMetadata`.
     /// - SeeAlso: Apache Arrow, `docs/source/format/Columnar.rst`, "IPC File Format".
-    public init(arrow file: ArrowBuffer, validation: FrameValidation = .full) throws(FrameError) {
-        self = try ArrowFileReader(file: file, validation: validation).frame()
+    public init(
+        arrow file: ArrowBuffer, validation: FrameValidation = .full, textLimit: Int = .max
+    ) throws(FrameError) {
+        self = try ArrowFileReader(file: file, validation: validation, textLimit: textLimit).frame()
     }
 }
 
@@ -25,6 +28,7 @@ extension DataFrame {
 private struct ArrowFileReader {
     let file: ArrowBuffer
     let validation: FrameValidation
+    let textLimit: Int
 
     func frame() throws(FrameError) -> DataFrame {
         let footer = try footer()
@@ -32,6 +36,7 @@ private struct ArrowFileReader {
         let schema = try FrameSchema(arrow: schemaTable)
         let blocks = try footer.vector(3, stride: 24)
         var budget = file.byteCount
+        var textLeft = textLimit
         var batches: [[Column]] = []
         for index in 0..<blocks.count {
             let offset = try blocks.number(index, as: Int64.self)
@@ -42,7 +47,7 @@ private struct ArrowFileReader {
                 throw failure("record batch \(index) lies outside the file")
             }
             budget -= Int(metadata + body)
-            batches.append(try batch(at: Int(offset), metadata: Int(metadata), body: Int(body), schema))
+            batches.append(try batch(at: Int(offset), metadata: Int(metadata), body: Int(body), schema, &textLeft))
         }
         guard let first = batches.first else { return schema.emptyFrame }
         guard batches.count > 1 else { return schema.frame(columns: first) }
@@ -87,7 +92,7 @@ private struct ArrowFileReader {
     }
 
     private func batch(
-        at offset: Int, metadata: Int, body: Int, _ schema: FrameSchema
+        at offset: Int, metadata: Int, body: Int, _ schema: FrameSchema, _ textLeft: inout Int
     ) throws(FrameError) -> [Column] {
         guard let head = file.slice(offset: offset, byteCount: metadata),
             let body = file.slice(offset: offset + metadata, byteCount: body)
@@ -100,7 +105,8 @@ private struct ArrowFileReader {
         guard try message.number(1, default: UInt8(0)) == ArrowFormat.Header.recordBatch,
             let table = try message.table(2)
         else { throw failure("a block that is not a record batch") }
-        return try ArrowBatchReader(table: table, body: body).columns(of: schema, validation: validation)
+        return try ArrowBatchReader(table: table, body: body).columns(
+            of: schema, validation: validation, textLeft: &textLeft)
     }
 }
 
@@ -132,7 +138,9 @@ private struct ArrowBatchReader {
         budget = body.byteCount
     }
 
-    func columns(of schema: FrameSchema, validation: FrameValidation) throws(FrameError) -> [Column] {
+    func columns(
+        of schema: FrameSchema, validation: FrameValidation, textLeft: inout Int
+    ) throws(FrameError) -> [Column] {
         var reader = self
         var columns: [Column] = []
         guard nodes.count == schema.fields.count else {
@@ -140,13 +148,13 @@ private struct ArrowBatchReader {
                 .invalidArrow, "a record batch of \(nodes.count) columns for \(schema.fields.count) fields")
         }
         for (index, field) in schema.fields.enumerated() {
-            columns.append(try reader.column(index, field, validation))
+            columns.append(try reader.column(index, field, validation, &textLeft))
         }
         return columns
     }
 
     private mutating func column(
-        _ index: Int, _ field: FrameSchema.Field, _ validation: FrameValidation
+        _ index: Int, _ field: FrameSchema.Field, _ validation: FrameValidation, _ textLeft: inout Int
     ) throws(FrameError) -> Column {
         let length = try nodes.number(index, as: Int64.self)
         let nullCount = try nodes.number(index, offset: 8, as: Int64.self)
@@ -164,7 +172,7 @@ private struct ArrowBatchReader {
         var parts = ArrowArrayParts(count: rows, nullCount: nullCount < 0 ? nil : Int(nullCount), buffers: [])
         for _ in 0..<count { parts.buffers.append(try buffer(of: field)) }
         if field.layout == .textView { parts.buffers.append(.empty) }
-        return try parts.column(of: field, validation: validation)
+        return try parts.column(of: field, validation: validation, textLeft: &textLeft)
     }
 
     private mutating func buffer(of field: FrameSchema.Field) throws(FrameError) -> ArrowBuffer {

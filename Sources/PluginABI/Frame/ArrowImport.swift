@@ -198,7 +198,8 @@ private final class ImportedArray: @unchecked Sendable {
             count: Int(array.length), offset: Int(child.offset + array.offset),
             nullCount: child.null_count == 0 || (isWhole && child.null_count > 0) ? Int(child.null_count) : nil,
             buffers: try buffers(of: child, field, end: Int(child.offset + array.offset + array.length)))
-        return try parts.column(of: field, validation: validation)
+        var textLeft = Int.max
+        return try parts.column(of: field, validation: validation, textLeft: &textLeft)
     }
 
     /// The buffers of a child, whose sizes follow from its rows, offsets and views.

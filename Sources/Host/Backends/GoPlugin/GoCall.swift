@@ -217,9 +217,13 @@ final class GoCall: @unchecked Sendable {
         _ bytes: ArrowBuffer, isJSON: Bool, refID: String, number: UInt32, isContinued: Bool
     ) -> gf_status {
         let frame: DataFrame
+        let textLimit = Int(clamping: calls.withRunning(handle) { state, _ in state.bytesLeft } ?? 0)
         do throws(FrameError) {
             // The plugin's bytes are anybody's: also what its texts and its JSON hold is checked before they are used.
-            frame = isJSON ? try DataFrame(json: Array(bytes.bytes)) : try DataFrame(arrow: bytes, validation: .full)
+            frame =
+                isJSON
+                ? try DataFrame(json: Array(bytes.bytes))
+                : try DataFrame(arrow: bytes, validation: .full, textLimit: textLimit)
         } catch {
             return refuse("sent a frame that cannot be read: \(error)", refID: refID)
         }
@@ -230,7 +234,8 @@ final class GoCall: @unchecked Sendable {
             }
         } else {
             state.withLock { $0.schemas[number] = schema }
-            let status = calls.opened(handle, frame: number, refID: refID, schema)
+            let status = calls.opened(
+                handle, frame: number, refID: refID, schema, bytes: max(0, bytes.byteCount - frame.byteCount))
             guard status == GF_OK, frame.rowCount > 0 else { return status }
         }
         return calls.received(handle, frame: number, frame)

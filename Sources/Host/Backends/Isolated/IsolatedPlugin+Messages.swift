@@ -42,6 +42,11 @@ struct RunnerLibrary: Sendable {
 /// What a process sends. Nothing of it is believed: what cannot be ends the process.
 extension IsolatedPlugin {
     func received(_ message: RunnerMessage, descriptor: Int32?, from process: RunnerProcess) -> String? {
+        let fault = handled(message, descriptor, process)
+        return fault ?? (message.isOverdrawn ? "a message of which the same bytes are several parts" : nil)
+    }
+
+    private func handled(_ message: RunnerMessage, _ descriptor: Int32?, _ process: RunnerProcess) -> String? {
         let (runtime, isCurrent) = state.withLock { ($0.runtime, $0.process === process) }
         guard isCurrent else { return nil }
         switch message.header.type {

@@ -145,7 +145,8 @@ extension IsolatedPlugin {
         let refID = message.text(body.ref_id)
         do {
             let schema = try FrameSchema(metadata: metadata, describing: fields)
-            return calls.opened(handle, frame: body.frame, refID: refID, schema)
+            return calls.opened(
+                handle, frame: body.frame, refID: refID, schema, bytes: Int(message.header.length))
         } catch {
             return calls.reject(handle, "frame \(body.frame) of query '\(refID)': \(error)")
         }
@@ -158,13 +159,23 @@ extension IsolatedPlugin {
             let columns = message.array(body.columns, of: runner_column_t.self),
             let buffers = message.array(body.buffers, of: runner_buffer_t.self)
         else { return nil }
+        // Copies are bounded by what the call may still send, and by all memory that the plugin can have filled.
+        let bytesLeft = calls.withRunning(handle) { state, _ in state.bytesLeft } ?? 0
+        let limit = Int(clamping: min(UInt64(max(0, bytesLeft)), process.arenas.limit))
         let reader = BatchReader(message: message, process: process, release: body.release)
         guard let schema = calls.schema(handle, frame: body.frame) else {
             return calls.reject(handle, "rows came for frame \(body.frame), which has no schema")
         }
+        guard columns.count == schema.fields.count else {
+            return calls.reject(
+                handle, "a batch of \(columns.count) columns for frame \(body.frame) of \(schema.fields.count) fields")
+        }
         do {
-            guard let described = reader.columns(columns, buffers, schema) else { return nil }
-            let rows = try schema.frame(rows: body.rows, offset: body.offset, columns: described)
+            var left = limit
+            guard let described = reader.columns(columns, buffers, schema, &left) else { return nil }
+            guard left >= 0 else { return calls.exceeded(handle, "more than \(limit) bytes of text in one batch") }
+            let rows = try schema.frame(
+                rows: body.rows, offset: body.offset, columns: described, textLimit: left)
             return calls.received(handle, frame: body.frame, rows)
         } catch {
             return calls.reject(handle, "frame \(body.frame): \(error)")
@@ -202,13 +213,14 @@ struct BatchReader {
         hold = BatchHold(process: process, number: release)
     }
 
-    /// The columns with their buffers; nil when a buffer lies outside of everything.
+    /// The columns with their buffers; nil when a buffer lies outside of everything. None when the copies would take more
+    /// than is left, which is negative then.
     ///
     /// Only plain numbers stay where they are. What is used as an index or a length, and text, is copied first and judged
     /// afterwards, since the plugin can still write to its arenas.
     func columns(
         _ columns: UnsafeBufferPointer<runner_column_t>, _ buffers: UnsafeBufferPointer<runner_buffer_t>,
-        _ schema: FrameSchema
+        _ schema: FrameSchema, _ left: inout Int
     ) -> [ArrowColumnDescription]? {
         var result: [ArrowColumnDescription] = []
         result.reserveCapacity(columns.count)
@@ -218,7 +230,9 @@ struct BatchReader {
             let isPlain = index < schema.fields.count && schema.fields[index].hasPlainValues
             var found: [ArrowBuffer] = []
             for place in 0..<Int(column.buffer_count) {
-                guard let buffer = buffer(buffers[next + place], isShared: isPlain && place == 1) else { return nil }
+                let isShared = isPlain && place == 1
+                guard let buffer = buffer(buffers[next + place], isShared: isShared, &left) else { return nil }
+                guard left >= 0 else { return [] }
                 found.append(buffer)
             }
             next += Int(column.buffer_count)
@@ -229,7 +243,7 @@ struct BatchReader {
         return result
     }
 
-    private func buffer(_ place: runner_buffer_t, isShared: Bool) -> ArrowBuffer? {
+    private func buffer(_ place: runner_buffer_t, isShared: Bool, _ left: inout Int) -> ArrowBuffer? {
         guard place.length > 0 else { return ArrowBuffer(pointer: nil, byteCount: 0, owner: nil) }
         guard place.arena != 0 else {
             guard place.length <= UInt64(UInt32.max), place.offset <= UInt64(UInt32.max) else { return nil }
@@ -239,6 +253,8 @@ struct BatchReader {
         }
         guard let (start, arena) = process.arenas.part(place) else { return nil }
         guard isShared else {
+            left -= Int(place.length)
+            guard left >= 0 else { return ArrowBuffer(pointer: nil, byteCount: 0, owner: nil) }
             return ArrowBuffer(copying: UnsafeRawBufferPointer(start: start, count: Int(place.length)))
         }
         return ArrowBuffer(pointer: start, byteCount: Int(place.length), owner: SharedPart(arena: arena, hold: hold))
@@ -260,11 +276,14 @@ private final class BatchHold: Sendable {
 
 /// Keeps a buffer's arena mapped and its batch from being given back.
 private final class SharedPart: Sendable {
-    private let arena: ArenaTable.Arena
+    private let arena: Mutex<ArenaTable.Arena?>
     private let hold: BatchHold
 
     init(arena: ArenaTable.Arena, hold: BatchHold) {
-        self.arena = arena
+        self.arena = Mutex(arena)
         self.hold = hold
     }
+
+    /// Before the plugin gets its memory back, and may make a new arena in the place of this one.
+    deinit { arena.withLock { $0 = nil } }
 }

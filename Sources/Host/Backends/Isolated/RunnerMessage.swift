@@ -89,11 +89,22 @@ struct MessageWriter: ~Copyable {
 
 /// One message of a runner, of which nothing is believed: what does not fit is nil.
 ///
+/// Parts of a message never overlap, so that all of them together, which are copied, are no larger than the message. One
+/// that names the same bytes again and again gets nothing for them and is ``isOverdrawn``.
+///
 /// Safety: `start` points to as many bytes as the header says, which `runner_read_header` checked; they live as long as the
 /// message is handled and nobody else writes them.
 struct RunnerMessage: @unchecked Sendable {
+    /// The bytes that may still be read; used by the one thread that handles the message.
+    private final class Budget {
+        var left: Int
+
+        init(_ left: Int) { self.left = left }
+    }
+
     let header: runner_header
     let start: UnsafeRawPointer
+    private let budget: Budget
 
     /// The first message of bytes that came; nil when they hold no whole one.
     init?(_ bytes: UnsafeRawBufferPointer) {
@@ -103,6 +114,16 @@ struct RunnerMessage: @unchecked Sendable {
         }
         self.header = header
         self.start = start
+        budget = Budget(Int(header.length))
+    }
+
+    /// Whether its parts were larger than itself.
+    var isOverdrawn: Bool { budget.left < 0 }
+
+    private func spend(_ span: runner_span) -> Bool {
+        guard budget.left >= 0 else { return false }
+        budget.left -= Int(span.length)
+        return budget.left >= 0
     }
 
     var isSpilled: Bool { header.flags & RUNNER_SPILLED != 0 }
@@ -121,7 +142,7 @@ struct RunnerMessage: @unchecked Sendable {
 
     /// The bytes of a span; none when it lies outside.
     func bytes(_ span: runner_span) -> UnsafeRawBufferPointer {
-        guard span.length > 0, let data = runner_read_span(start, span, 1) else {
+        guard span.length > 0, spend(span), let data = runner_read_span(start, span, 1) else {
             return UnsafeRawBufferPointer(start: nil, count: 0)
         }
         return UnsafeRawBufferPointer(start: data, count: Int(span.length))
@@ -146,7 +167,7 @@ struct RunnerMessage: @unchecked Sendable {
     func array<T: BitwiseCopyable>(_ span: runner_span, of type: T.Type = T.self) -> UnsafeBufferPointer<T>? {
         guard span.length > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
         let size = MemoryLayout<T>.stride
-        guard let data = runner_read_span(start, span, UInt32(size)) else { return nil }
+        guard spend(span), let data = runner_read_span(start, span, UInt32(size)) else { return nil }
         return UnsafeBufferPointer(start: data.assumingMemoryBound(to: T.self), count: Int(span.length) / size)
     }
 
