@@ -98,6 +98,48 @@ static void texts(const int32_t offsets[3], const char *bytes) {
     batch(2, 0, &column, 1, buffers, 3);
 }
 
+/* Columns of text that all name the same bytes of an arena, which are more than the file system holds in truth. */
+static void same_texts(void) {
+    const char *const formats[] = {"u", "u", "u", "u"};
+    const runner_buffer_t buffers[] = {none, {1, 0, 0, 12}, {1, 0, 64, (1 << 20) - 64}};
+    runner_column_t columns[4];
+    runner_buffer_t all[12];
+    good_arena();
+    for (uint32_t index = 0; index < 4; index++) {
+        columns[index] = (runner_column_t){2, 0, 0, 3, 0};
+        memcpy(all + 3 * index, buffers, sizeof buffers);
+    }
+    schema(formats, 4);
+    batch(2, 0, columns, 4, all, 12);
+}
+
+/* Views that all name the same block. */
+static void same_views(void) {
+    const char *const formats[] = {"vu"};
+    const int32_t view[4] = {1 << 16, 0, 0, 0};
+    const runner_buffer_t buffers[] = {none, {1, 0, 0, 16 * 1024}, {1, 0, 1 << 16, 1 << 16}, {1, 0, 0, 8}};
+    runner_column_t column = {1024, 0, 0, 4, 0};
+    good_arena();
+    for (uint32_t index = 0; index < 1024; index++) {
+        memcpy(arena + 16 * index, view, sizeof view);
+    }
+    memset(arena + (1 << 16), 'x', 1 << 16);
+    schema(formats, 1);
+    batch(1024, 0, &column, 1, buffers, 4);
+}
+
+static void notices(void) {
+    static char words[60000];
+    memset(words, 'x', sizeof words - 1);
+    for (int count = 0; count < 100; count++) {
+        runner_notice_t body = {.struct_size = sizeof body};
+        runner_begin(&out, RUNNER_NOTICE, handle, sizeof body);
+        body.text = text(words);
+        runner_end(&out, &body, sizeof body);
+        flush(NULL, 0);
+    }
+}
+
 static int is(const char *lie, const char *name) {
     return strcmp(lie, name) == 0;
 }
@@ -149,6 +191,12 @@ static int lie_about_data(const char *lie) {
     } else if (is(lie, "format-unknown")) {
         const char *const formats[] = {"+w:3"};
         schema(formats, 1);
+    } else if (is(lie, "texts-overlap")) {
+        same_texts();
+    } else if (is(lie, "views-overlap")) {
+        same_views();
+    } else if (is(lie, "notices")) {
+        notices();
     } else if (is(lie, "batch-without-schema")) {
         runner_column_t column = {1000, 0, 0, 2, 0};
         runner_buffer_t buffers[] = {none, values};
@@ -160,6 +208,38 @@ static int lie_about_data(const char *lie) {
     status(RUNNER_COMPLETE, handle, 0);
     flush(NULL, 0);
     return 1;
+}
+
+/* Drops arenas that the server still reads from, and makes others. */
+static void drop_in_use(void) {
+    for (uint32_t round = 0; round < 8; round++) {
+        const char *const formats[] = {"g"};
+        runner_arena_t body = {.struct_size = sizeof body, .arena = 1};
+        runner_column_t column = {1, 0, 0, 2, 0};
+        const runner_buffer_t buffers[] = {none, {1, 0, 0, 8}};
+        good_arena();
+        schema(formats, 1);
+        batch(1, 0, &column, 1, buffers, 2);
+        runner_begin(&out, RUNNER_ARENA_DROP, 0, sizeof body);
+        runner_end(&out, &body, sizeof body);
+        flush(NULL, 0);
+    }
+}
+
+/* The head of an answer, whose headers all have the same long name. */
+static void same_pairs(void) {
+    static char name[30000];
+    static runner_pair_t pairs[1000];
+    runner_head_t body = {.struct_size = sizeof body};
+    runner_span_t span;
+    memset(name, 'x', sizeof name - 1);
+    runner_begin(&out, RUNNER_HEAD, handle, sizeof body);
+    span = text(name);
+    for (size_t index = 0; index < sizeof pairs / sizeof *pairs; index++) {
+        pairs[index].key = span;
+    }
+    body.headers = runner_put(&out, pairs, sizeof pairs);
+    runner_end(&out, &body, sizeof body);
 }
 
 /* Lies about messages: the process is ended. */
@@ -210,6 +290,10 @@ static void lie_about_messages(const char *lie) {
         header.flags = RUNNER_SPILLED;
     } else if (is(lie, "created-unasked")) {
         status(RUNNER_CREATED, 4711, 0);
+    } else if (is(lie, "arena-dropped-in-use")) {
+        drop_in_use();
+    } else if (is(lie, "pairs-overlap")) {
+        same_pairs();
     } else if (is(lie, "deaf")) {
         pause();
     } else if (is(lie, "socket-closed")) {
