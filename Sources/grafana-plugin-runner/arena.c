@@ -32,6 +32,7 @@ typedef struct held {
     uint64_t number;
     rn_piece_t piece;
     struct ArrowArray array;
+    rn_instance_t *instance; /* of the array; NULL for one that was made while its instance was */
     struct held *next;
 } held_t;
 
@@ -48,6 +49,7 @@ static arena_t arenas[RUNNER_ARENAS_MAX];
 static uint64_t arena_bytes;
 static uint64_t last_number;
 static held_t *all_held;
+static int is_closing;
 static lent_t *all_lent;
 
 /* Cuts a piece out of an arena; with the lock held. */
@@ -172,6 +174,11 @@ void rn_piece_give(const rn_piece_t *piece) {
         return;
     }
     pthread_mutex_lock(&lock);
+    if (is_closing) {
+        /* The server may still read it. */
+        pthread_mutex_unlock(&lock);
+        return;
+    }
     arena = &arenas[piece->arena - 1];
     put_back(arena, piece->offset, piece->capacity);
     if (arena_bytes > ARENA_KEEP && arena->free && arena->free->length == arena->size) {
@@ -201,7 +208,7 @@ int rn_find_arena(const void *data, uint64_t length, runner_buffer_t *place_out)
     return is_found;
 }
 
-uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move) {
+uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move, rn_instance_t *instance) {
     held_t *held = calloc(1, sizeof *held);
     uint64_t number;
     if (!held) {
@@ -210,6 +217,10 @@ uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move) {
     held->piece = *piece;
     if (array_move) {
         held->array = *array_move;
+        held->instance = instance;
+        if (instance) {
+            rn_instance_hold(instance);
+        }
         array_move->release = NULL;
     }
     pthread_mutex_lock(&lock);
@@ -220,28 +231,55 @@ uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move) {
     return number;
 }
 
+/* Takes one out of the list; 0: any. NULL when there is none. */
+static held_t *take_held(uint64_t number) {
+    held_t *found = NULL;
+    pthread_mutex_lock(&lock);
+    for (held_t **place = &all_held; *place; place = &(*place)->next) {
+        if ((*place)->number == number || number == 0) {
+            found = *place;
+            *place = found->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+static void give_back(void *context, uint64_t number) {
+    held_t *held = context;
+    (void)number;
+    if (held->array.release) {
+        held->array.release(&held->array);
+    }
+    if (held->instance) {
+        rn_instance_give(held->instance);
+    }
+    if (held->piece.data) {
+        rn_piece_give(&held->piece);
+    }
+    free(held);
+}
+
 void rn_free(const uint64_t *released, uint64_t count) {
     for (uint64_t index = 0; index < count; index++) {
-        held_t *found = NULL;
-        pthread_mutex_lock(&lock);
-        for (held_t **place = &all_held; *place; place = &(*place)->next) {
-            if ((*place)->number == released[index]) {
-                found = *place;
-                *place = found->next;
-                break;
-            }
+        held_t *found = released[index] ? take_held(released[index]) : NULL;
+        if (found && found->array.release && rn.is_blocking) {
+            /* The plugin may block in it, and this thread may be the only one that receives. */
+            rn_work(NULL, give_back, found, 0);
+        } else if (found) {
+            give_back(found, 0);
         }
-        pthread_mutex_unlock(&lock);
-        if (!found) {
-            continue;
-        }
-        if (found->array.release) {
-            found->array.release(&found->array);
-        }
-        if (found->piece.data) {
-            rn_piece_give(&found->piece);
-        }
-        free(found);
+    }
+}
+
+void rn_free_all(void) {
+    held_t *found;
+    pthread_mutex_lock(&lock);
+    is_closing = 1;
+    pthread_mutex_unlock(&lock);
+    while ((found = take_held(0))) {
+        give_back(found, 0);
     }
 }
 

@@ -45,6 +45,9 @@ static void destroy(rn_call_t *call) {
     if (call->state && call->instance && rn.call_api.release) {
         rn.call_api.release(call->instance->pointer, call->state);
     }
+    if (call->instance) {
+        rn_instance_give(call->instance);
+    }
     rn_free_frames(call);
     pthread_mutex_destroy(&call->lock);
     runner_free(&call->out);
@@ -251,15 +254,7 @@ static void resume(rn_call_t *call, uint32_t event, uint64_t source) {
     }
     resumption->call = call;
     resumption->event = event;
-    if (rn.is_blocking) {
-        rn_lane_t *lane = rn.traits.concurrency == GF_CONCURRENCY_PARALLEL ? NULL : &call->instance->lane;
-        if (rn.traits.concurrency == GF_CONCURRENCY_GLOBAL) {
-            lane = &rn.library_lane;
-        }
-        rn_work(lane, run_event, resumption, source);
-    } else {
-        run_event(resumption, source);
-    }
+    (rn.is_blocking ? rn_work : rn_work_now)(rn_lane_of(call->instance), run_event, resumption, source);
 }
 
 static void run_cancel(void *context, uint64_t number) {
@@ -297,7 +292,6 @@ void rn_call_noted(const runner_header_t *header) {
 
 static void start_call(const runner_header_t *header, const uint8_t *message) {
     rn_call_t *call = calloc(1, sizeof *call);
-    rn_lane_t *lane;
     if (!call || !(call->message = malloc(header->length))) {
         free(call);
         rn_send_status(RUNNER_COMPLETE, header->call, GF_NOMEM);
@@ -308,7 +302,7 @@ static void start_call(const runner_header_t *header, const uint8_t *message) {
     call->handle = header->call;
     call->users = 1;
     if (!runner_read_body(call->message, &call->start, sizeof call->start) ||
-        !(call->instance = rn_find_instance(call->start.instance))) {
+        !(call->instance = rn_instance_take(call->start.instance))) {
         rn_leave(1, "the server began a call of an unknown instance");
     }
     call->kind = call->start.kind;
@@ -323,12 +317,7 @@ static void start_call(const runner_header_t *header, const uint8_t *message) {
         atomic_store(&call->is_cancelled, 1);
     }
     pthread_mutex_unlock(&lock);
-    if (!rn.is_blocking) {
-        run_start(call, 0);
-        return;
-    }
-    lane = rn.traits.concurrency == GF_CONCURRENCY_PARALLEL ? NULL : &call->instance->lane;
-    rn_work_here(rn.traits.concurrency == GF_CONCURRENCY_GLOBAL ? &rn.library_lane : lane, run_start, call, 0);
+    (rn.is_blocking ? rn_work_here : rn_work_now)(rn_lane_of(call->instance), run_start, call, 0);
 }
 
 void rn_call_message(const runner_header_t *header, const uint8_t *message) {
@@ -348,7 +337,12 @@ void rn_call_message(const runner_header_t *header, const uint8_t *message) {
         pthread_mutex_lock(&lock);
         call->is_told = 1;
         pthread_mutex_unlock(&lock);
-        run_cancel(call, 0);
+        if (rn.is_blocking) {
+            /* It may block, and this thread may be the only one that receives. */
+            rn_work(NULL, run_cancel, call, 0);
+        } else {
+            run_cancel(call, 0);
+        }
         return;
     case RUNNER_CREDIT:
         if (!rn.is_blocking) {

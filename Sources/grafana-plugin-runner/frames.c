@@ -388,7 +388,7 @@ gf_status rn_send_batch(rn_call_t *call, uint32_t number, struct ArrowArray *arr
             free_parts(&parts);
             return arenas_are_full(call);
         }
-        release = rn_hold(&piece, is_shared ? array : NULL);
+        release = rn_hold(&piece, is_shared ? array : NULL, call->instance);
         write_batch(rn_emit(call), call, frame, array, &parts, release);
     } else {
         write_batch(rn_emit(call), call, frame, array, &parts, 0);

@@ -9,9 +9,13 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static rn_instance_t *instances;
-/* Instances that are being destroyed; the library is closed after them. */
+/* Instances that are to be destroyed and still in use. */
+static rn_instance_t *doomed;
+/* How many are being destroyed; the library is closed after them. */
 static uint32_t destroying;
-static pthread_cond_t destroyed = PTHREAD_COND_INITIALIZER;
+static int is_closing;
+/* An instance was destroyed, or given back while the library is closed. */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static uint8_t *hello_memory;
 
 /* Says why the library cannot be used; the server then ends this process. */
@@ -93,7 +97,9 @@ void rn_hello(const uint8_t *message) {
     if (!rn.library_api.open || !rn.instance_api.create || !rn.call_api.start) {
         fail(RUNNER_FAILED_HOST, "its description lacks a table or a function");
     }
-    rn_work_open(2);
+    /* Those that receive run most calls; these run the rest, so that calls that last never keep them all. */
+    rn_work_open(rn.is_blocking ? thread_count() + 2 : 2);
+    rn.parallel_lane.width = thread_count();
     rn_serve_limit(rn.is_blocking ? thread_count() + 1 : 1);
     runner_begin(&writer, RUNNER_HELLO_OK, 0, sizeof answer);
     answer.kinds = rn.traits.kinds;
@@ -190,21 +196,25 @@ static void open_library(void *context, uint64_t call) {
     runner_free(&writer);
 }
 
-static rn_instance_t *remove_instance(uint64_t number);
+static rn_instance_t *next_to_destroy(void);
 static void destroy_instance(void *context, uint64_t number);
 
 static void close_library(void *context, uint64_t number) {
     rn_instance_t *instance;
     (void)context;
     (void)number;
+    pthread_mutex_lock(&lock);
+    is_closing = 1;
+    pthread_mutex_unlock(&lock);
+    rn_free_all();
     /* The messages that destroy them may have been received by another thread, or not at all yet. */
-    while ((instance = remove_instance(0))) {
+    while ((instance = next_to_destroy())) {
         destroy_instance(instance, 0);
     }
     pthread_mutex_lock(&lock);
     /* Those of a GLOBAL library wait for the lane that this function runs in, and end with the process. */
     while (destroying && rn.traits.concurrency != GF_CONCURRENCY_GLOBAL) {
-        pthread_cond_wait(&destroyed, &lock);
+        pthread_cond_wait(&changed, &lock);
     }
     pthread_mutex_unlock(&lock);
     if (rn.library && rn.library_api.close) {
@@ -218,13 +228,33 @@ static void close_library(void *context, uint64_t number) {
  * Instances
  */
 
-rn_instance_t *rn_find_instance(uint64_t number) {
+rn_instance_t *rn_instance_take(uint64_t number) {
     rn_instance_t *found;
     pthread_mutex_lock(&lock);
     for (found = instances; found && found->number != number; found = found->next) {
     }
+    if (found) {
+        found->users++;
+    }
     pthread_mutex_unlock(&lock);
     return found;
+}
+
+void rn_instance_hold(rn_instance_t *instance) {
+    pthread_mutex_lock(&lock);
+    instance->users++;
+    pthread_mutex_unlock(&lock);
+}
+
+rn_lane_t *rn_lane_of(rn_instance_t *instance) {
+    switch (rn.traits.concurrency) {
+    case GF_CONCURRENCY_PARALLEL:
+        return rn.is_blocking ? &rn.parallel_lane : NULL;
+    case GF_CONCURRENCY_GLOBAL:
+        return &rn.library_lane;
+    default:
+        return &instance->lane;
+    }
 }
 
 static void create_instance(void *context, uint64_t call) {
@@ -276,6 +306,7 @@ static void drain_instance(void *context, uint64_t number) {
     if (rn.instance_api.drain && !instance->is_destroyed) {
         rn.instance_api.drain(instance->pointer);
     }
+    rn_instance_give(instance);
 }
 
 static void destroy_instance(void *context, uint64_t number) {
@@ -285,27 +316,12 @@ static void destroy_instance(void *context, uint64_t number) {
     if (rn.instance_api.destroy) {
         rn.instance_api.destroy(instance->pointer);
     }
+    rn_send_plain(RUNNER_DESTROYED, instance->number);
     pthread_mutex_lock(&lock);
     destroying--;
-    pthread_cond_broadcast(&destroyed);
+    pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
     /* The lane that this job runs in is part of the record, so the record stays; it is small. */
-}
-
-/* Takes an instance out of the list, which is then destroyed; 0: any. */
-static rn_instance_t *remove_instance(uint64_t number) {
-    rn_instance_t *found = NULL;
-    pthread_mutex_lock(&lock);
-    for (rn_instance_t **place = &instances; *place; place = &(*place)->next) {
-        if ((*place)->number == number || number == 0) {
-            found = *place;
-            *place = found->next;
-            destroying++;
-            break;
-        }
-    }
-    pthread_mutex_unlock(&lock);
-    return found;
 }
 
 static void destroy_later(rn_instance_t *instance) {
@@ -313,8 +329,71 @@ static void destroy_later(rn_instance_t *instance) {
     rn_work(is_global ? &rn.library_lane : &instance->lane, destroy_instance, instance, 0);
 }
 
+/* Takes an instance out of a list; with lock held. */
+static int unlink_instance(rn_instance_t **list, const rn_instance_t *instance) {
+    for (rn_instance_t **place = list; *place; place = &(*place)->next) {
+        if (*place == instance) {
+            *place = instance->next;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void rn_instance_give(rn_instance_t *instance) {
+    int is_over;
+    pthread_mutex_lock(&lock);
+    instance->users--;
+    is_over = instance->users == 0 && !is_closing && unlink_instance(&doomed, instance);
+    destroying += (uint32_t)is_over;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&lock);
+    if (is_over) {
+        destroy_later(instance);
+    }
+}
+
+/* An instance is to be destroyed: now, or when its last call has been released and its last array given back. */
+static void doom_instance(uint64_t number) {
+    rn_instance_t *found;
+    int is_idle = 0;
+    pthread_mutex_lock(&lock);
+    for (found = instances; found && found->number != number; found = found->next) {
+    }
+    if (found) {
+        unlink_instance(&instances, found);
+        is_idle = found->users == 0 && !is_closing;
+        if (is_idle) {
+            destroying++;
+        } else {
+            found->next = doomed;
+            doomed = found;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    if (is_idle) {
+        destroy_later(found);
+    }
+}
+
+/* While the library is closed: the next instance to destroy, when nobody uses it any more; NULL when none is left. */
+static rn_instance_t *next_to_destroy(void) {
+    rn_instance_t *found;
+    pthread_mutex_lock(&lock);
+    while ((found = instances ? instances : doomed) && found->users) {
+        pthread_cond_wait(&changed, &lock);
+    }
+    if (found) {
+        unlink_instance(instances ? &instances : &doomed, found);
+        destroying++;
+    }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 void rn_library_message(const runner_header_t *header, const uint8_t *message) {
     rn_instance_t *instance;
+    rn_lane_t *lane;
     uint8_t *copy;
     switch (header->type) {
     case RUNNER_OPEN:
@@ -330,18 +409,14 @@ void rn_library_message(const runner_header_t *header, const uint8_t *message) {
         rn_work(&rn.library_lane, create_instance, copy, header->call);
         return;
     case RUNNER_DRAIN:
-        instance = rn_find_instance(header->call);
-        if (instance && rn.is_blocking) {
-            rn_work(&instance->lane, drain_instance, instance, 0);
-        } else if (instance) {
-            drain_instance(instance, 0);
+        instance = rn_instance_take(header->call);
+        if (instance) {
+            lane = rn.traits.concurrency == GF_CONCURRENCY_GLOBAL ? &rn.library_lane : &instance->lane;
+            (rn.is_blocking ? rn_work : rn_work_now)(lane, drain_instance, instance, 0);
         }
         return;
     case RUNNER_DESTROY:
-        instance = remove_instance(header->call);
-        if (instance) {
-            destroy_later(instance);
-        }
+        doom_instance(header->call);
         return;
     default:
         rn_work(&rn.library_lane, close_library, NULL, 0);

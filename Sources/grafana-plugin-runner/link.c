@@ -229,6 +229,11 @@ static void dispatch(const runner_header_t *header, const uint8_t *message, int 
     case RUNNER_FREE: {
         runner_free_t body;
         const uint64_t *released;
+        if (is_nested) {
+            /* The plugin gets its arrays back, and may ask the host again. */
+            defer(header, message);
+            return;
+        }
         if (runner_read_body(message, &body, sizeof body) &&
             (released = runner_read_span(message, body.released, sizeof *released))) {
             rn_free(released, body.released.length / sizeof *released);

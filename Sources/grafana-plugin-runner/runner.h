@@ -27,10 +27,11 @@
 
 #include <runner_protocol.h>
 
-/* Work that waits its turn in a lane: one at a time. */
+/* Work that waits its turn in a lane: one at a time, or as many as its width. */
 typedef struct rn_job rn_job_t;
 typedef struct rn_lane {
-    int is_busy;
+    uint32_t width; /* 0: 1 */
+    uint32_t busy;
     rn_job_t *first;
     rn_job_t *last;
 } rn_lane_t;
@@ -40,6 +41,8 @@ typedef struct rn_instance {
     gf_instance_t *pointer;
     rn_lane_t lane;
     int is_destroyed; /* in the lane */
+    /* With the lock of library.c held: calls that are not released and arrays that are not given back. */
+    uint32_t users;
     struct rn_instance *next;
 } rn_instance_t;
 
@@ -105,6 +108,7 @@ typedef struct rn_plugin {
     gf_host_t host;
     int is_blocking;
     rn_lane_t library_lane;
+    rn_lane_t parallel_lane; /* of the calls of a plugin that is PARALLEL and blocks */
     uint32_t metric_count;
     uint32_t metric_types[GF_METRICS_MAX];
 } rn_plugin_t;
@@ -149,6 +153,8 @@ struct rn_job {
 };
 void rn_work_open(uint32_t max_threads);
 void rn_work(rn_lane_t *lane, void (*run)(void *context, uint64_t number), void *context, uint64_t number);
+/* The same at once on this thread if the lane is free. */
+void rn_work_now(rn_lane_t *lane, void (*run)(void *context, uint64_t number), void *context, uint64_t number);
 /* The same on the thread that receives, once it has handled its packet, if another one takes its place. */
 void rn_work_here(rn_lane_t *lane, void (*run)(void *context, uint64_t number), void *context, uint64_t number);
 /* Runs the work that was left to this thread, and what waits for a thread. */
@@ -158,7 +164,12 @@ int rn_has_left(void);
 /* library.c: the plugin's image, its library and its instances. */
 void rn_hello(const uint8_t *message);
 void rn_library_message(const runner_header_t *header, const uint8_t *message);
-rn_instance_t *rn_find_instance(uint64_t number);
+/* An instance, which is not destroyed until it is given back as often as it was taken; NULL for an unknown number. */
+rn_instance_t *rn_instance_take(uint64_t number);
+void rn_instance_hold(rn_instance_t *instance);
+void rn_instance_give(rn_instance_t *instance);
+/* Where the calls of an instance wait their turn; NULL when they need none. */
+rn_lane_t *rn_lane_of(rn_instance_t *instance);
 
 /* calls.c */
 void rn_call_message(const runner_header_t *header, const uint8_t *message);
@@ -213,9 +224,11 @@ int rn_piece_take(uint64_t capacity, rn_piece_t *piece_out);
 void rn_piece_give(const rn_piece_t *piece);
 /* The arena that bytes lie in: 1 and their place, or 0. */
 int rn_find_arena(const void *data, uint64_t length, runner_buffer_t *place_out);
-/* Numbers what the server will give back: a piece, an array, or both. */
-uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move);
+/* Numbers what the server will give back: a piece, an array of an instance, or both. */
+uint64_t rn_hold(const rn_piece_t *piece, struct ArrowArray *array_move, rn_instance_t *instance);
 void rn_free(const uint64_t *released, uint64_t count);
+/* Gives all arrays back to the plugin before its library is closed; their memory is not used again. */
+void rn_free_all(void);
 
 gf_status rn_buffer_alloc(uint64_t capacity, int is_secret, gf_buffer_t *buffer_out);
 /* A buffer with a copy of bytes. */

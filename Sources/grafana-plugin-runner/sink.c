@@ -229,7 +229,7 @@ static gf_status bytes(const gf_host_t *host, gf_call_t *handle, gf_bytes_t byte
 static gf_status send_piece(rn_call_t *call, const rn_piece_t *piece, uint64_t length) {
     runner_bytes_t body = {.struct_size = sizeof body};
     runner_writer_t *writer;
-    body.release = rn_hold(piece, NULL);
+    body.release = rn_hold(piece, NULL, NULL);
     body.bytes.arena = piece->arena;
     body.bytes.offset = piece->offset;
     body.bytes.length = length;
@@ -287,7 +287,7 @@ static gf_status head(const gf_host_t *host, gf_call_t *handle, const gf_head_t 
     body.message = rn_put_text(writer, head.message);
     body.headers = rn_put_pairs(writer, head.headers, head.header_count < 1000 ? head.header_count : 1000);
     runner_end(writer, &body, sizeof body);
-    rn_emitted(call, 0, 0, RN_BEGINNING);
+    rn_emitted(call, 0, 0, RN_WHOLE);
     rn_call_give(call);
     return GF_OK;
 }

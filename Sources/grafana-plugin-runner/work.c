@@ -29,18 +29,22 @@ static void append(rn_job_t **first_of, rn_job_t **last_of, rn_job_t *job) {
     *last_of = job;
 }
 
+static int is_full(const rn_lane_t *lane) {
+    return lane->busy >= (lane->width ? lane->width : 1);
+}
+
 /* The next job; with the lock held. One whose lane is taken is left to the thread that has the lane. */
 static rn_job_t *next_job(void) {
     while (first) {
         rn_job_t *job = first;
         first = job->next;
         waiting--;
-        if (job->lane && job->lane->is_busy) {
+        if (job->lane && is_full(job->lane)) {
             append(&job->lane->first, &job->lane->last, job);
             continue;
         }
         if (job->lane) {
-            job->lane->is_busy = 1;
+            job->lane->busy++;
         }
         return job;
     }
@@ -53,7 +57,7 @@ static rn_job_t *next_in_lane(rn_lane_t *lane) {
     if (job) {
         lane->first = job->next;
     } else if (lane) {
-        lane->is_busy = 0;
+        lane->busy--;
     }
     return job;
 }
@@ -133,6 +137,23 @@ void rn_work(rn_lane_t *lane, void (*function)(void *context, uint64_t number), 
     submit(make(lane, function, context, number));
 }
 
+void rn_work_now(rn_lane_t *lane, void (*function)(void *context, uint64_t number), void *context, uint64_t number) {
+    rn_job_t *job;
+    if (!lane) {
+        function(context, number);
+        return;
+    }
+    job = make(lane, function, context, number);
+    pthread_mutex_lock(&lock);
+    if (is_full(lane)) {
+        append(&lane->first, &lane->last, job);
+    } else {
+        lane->busy++;
+        run(job);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 /* The job that this thread runs itself when it has handled its packet. */
 static _Thread_local rn_job_t *left;
 
@@ -157,11 +178,11 @@ void rn_run_left(int may_run) {
         return;
     }
     pthread_mutex_lock(&lock);
-    if (job->lane && job->lane->is_busy) {
+    if (job->lane && is_full(job->lane)) {
         append(&job->lane->first, &job->lane->last, job);
         job = next_job();
     } else if (job->lane) {
-        job->lane->is_busy = 1;
+        job->lane->busy++;
     }
     while (job) {
         run(job);

@@ -95,6 +95,7 @@ typedef struct runner_pair {
 #define RUNNER_LOG 50u       /* –, runner_log_t */
 #define RUNNER_METRIC 51u    /* –, runner_metric_change_t */
 #define RUNNER_HOST_CALL 52u /* call or 0, runner_host_call_t */
+#define RUNNER_DESTROYED 53u /* instance, none: its configuration is not asked for any more */
 
 typedef struct runner_hello {
     uint32_t struct_size;

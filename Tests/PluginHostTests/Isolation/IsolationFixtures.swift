@@ -18,6 +18,11 @@ enum TestProgram {
         try compile("prying.c", ["-fPIC", "-shared", "-fvisibility=hidden"], as: "prying.so")
     }
 
+    /// The plugin that is slow to let go.
+    static let late = Result {
+        try compile("late.c", ["-fPIC", "-shared", "-fvisibility=hidden"], as: "late.so")
+    }
+
     /// The runner that lies.
     static let lying = Result {
         let sources = root.appending(path: "Sources/CRunnerProtocol").path
@@ -47,11 +52,13 @@ struct PryingPlugin: Sendable {
     /// - Parameters:
     ///   - permissions: the object of plugin.json.
     ///   - runner: the program; nil: the real one.
+    ///   - library: the plugin; nil: the one that pries.
     static func run(
         at level: IsolationLevel = .process, permissions: String = "{}", limits: CallLimits = CallLimits(),
-        runner: RunnerSettings = RunnerSettings(), _ body: (PryingPlugin) async throws -> Void
+        runner: RunnerSettings = RunnerSettings(), library: String? = nil,
+        _ body: (PryingPlugin) async throws -> Void
     ) async throws {
-        let library = try TestProgram.prying.get()
+        let library = try library ?? TestProgram.prying.get()
         let prepare: (LoadingFolder) throws -> Void = { folder in
             try folder.writePlugin(
                 "prying", id: id,
