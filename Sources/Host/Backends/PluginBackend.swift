@@ -32,6 +32,10 @@ struct PluginBackend: @unchecked Sendable {
 
 /// The process of a plugin that runs outside of the server.
 protocol PluginProcess: AnyObject, Sendable {
+    /// Whether the process removes the configurations of its instances itself, since it still needs them when the host's
+    /// call of `destroy` has returned.
+    var removesConfigurations: Bool { get }
+
     /// What the API and the metrics show.
     var status: PluginProcessStatus { get }
 

@@ -103,7 +103,7 @@ final class PluginInstance: @unchecked Sendable {
         // Never from within a function that the plugin is calling: it may hold a lock, or be the thread that destroy joins.
         runtime.invokeLater(on: self) { [self] in
             api.destroy?(pointer)
-            runtime.configurations.remove(config)
+            if runtime.process?.removesConfigurations != true { runtime.configurations.remove(config) }
             onDestroyed(self)
         }
     }

@@ -48,7 +48,9 @@ enum TimerService {
             guard delay >= 0 else { return GF_INVALID }
             guard let runtime = PluginRuntime.from(host), let call, let calls = runtime.calls else { return GF_STATE }
             let timer = CallTimer(of: call, in: runtime.timers, calls)
-            guard let isKept = calls.withRunning(call, { state, _ in state.resources.add(timer) }) else { return GF_STATE }
+            guard let isKept = calls.withRunning(call, { state, _ in state.resources.add(timer) }) else {
+                return GF_STATE
+            }
             guard isKept else { return GF_LIMIT }
             timerOut?.pointee = timer.start(on: runtime.services.eventLoops.next(), after: delay)
             return GF_OK

@@ -32,7 +32,8 @@ struct ArrowArrayParts {
             return try Column(validating: parts(of: field), level: validation, field: field.name)
                 .scaled(by: factor, field: field.name)
         case .largeText:
-            return try converted(field, validation, &textLeft) { row, _ throws(FrameError) in try largeText(row, field)
+            return try converted(field, validation, &textLeft) { row, _ throws(FrameError) in
+                try largeText(row, field)
             }
         case .textView:
             return try converted(field, validation, &textLeft) { row, blocks throws(FrameError) in

@@ -96,6 +96,8 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
             restarts: status.restarts, lastFailure: status.lastFailure)
     }
 
+    var removesConfigurations: Bool { false }
+
     func gaveUp() { supervisor.abandon() }
 
     func end() {

@@ -47,8 +47,10 @@ extension IsolatedPlugin {
     }
 
     private func handled(_ message: RunnerMessage, _ descriptor: Int32?, _ process: RunnerProcess) -> String? {
-        let (runtime, isCurrent) = state.withLock { ($0.runtime, $0.process === process) }
-        guard isCurrent else { return nil }
+        let (runtime, isCurrent, isClosing) = state.withLock { state in
+            (state.runtime, state.process === process, state.closing.contains { $0 === process })
+        }
+        guard isCurrent || isClosing && Self.isHeardWhileClosing(message.header.type) else { return nil }
         switch message.header.type {
         case RUNNER_ARENA_ADD: return addArena(message, descriptor, process)
         case RUNNER_ARENA_DROP:
@@ -59,10 +61,22 @@ extension IsolatedPlugin {
         case RUNNER_FAILED: return failedToStart(message)
         case RUNNER_OPENED: return opened(message, process)
         case RUNNER_CREATED: return created(message)
+        case RUNNER_DESTROYED:
+            let known = state.withLock { $0.destroying.removeValue(forKey: message.header.call) }
+            if let known { runtime?.configurations.remove(known.config) }
+            return nil
         case RUNNER_BYE: return nil
         default:
             guard let runtime else { return "a message of type \(message.header.type) before its library was opened" }
             return received(message, process, runtime)
+        }
+    }
+
+    /// What a library may need while its instances are destroyed and it is closed; no results, whose calls have ended.
+    private static func isHeardWhileClosing(_ type: UInt32) -> Bool {
+        switch type {
+        case RUNNER_ARENA_ADD, RUNNER_ARENA_DROP, RUNNER_DESTROYED, RUNNER_LOG, RUNNER_METRIC, RUNNER_HOST_CALL: true
+        default: false
         }
     }
 

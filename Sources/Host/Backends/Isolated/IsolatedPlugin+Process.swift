@@ -106,7 +106,10 @@ extension IsolatedPlugin {
     func opened(_ library: RunnerLibrary, status: gf_status, by process: RunnerProcess) -> String? {
         let isFirst = state.withLock { state -> Bool in
             let isFirst = state.opened == nil
-            guard status == GF_OK else { return isFirst }
+            // It may have been closed, or given up, since the message was looked at.
+            guard status == GF_OK, case .starting(let current) = state.phase, current === process else {
+                return isFirst
+            }
             if isFirst { state.opened = library }
             state.phase = .running(process)
             state.lastBusy = MonotonicTime.now
@@ -202,7 +205,8 @@ extension IsolatedPlugin {
     /// Lets a process close its library; one that does not is ended.
     private func stop(_ process: RunnerProcess) {
         let instances = state.withLock { state in
-            state.instances.values.filter { $0.serial == state.serial }.map(\.number)
+            state.closing.append(process)
+            return state.instances.values.filter { $0.serial == state.serial }.map(\.number)
         }
         for number in instances { send(RUNNER_DESTROY, number, to: process) }
         send(RUNNER_CLOSE, 0, to: process)
@@ -236,15 +240,21 @@ extension IsolatedPlugin: RunnerProcessOwner {
     }
 
     func ended(_ process: RunnerProcess, _ exit: RunnerExit) {
-        let isCurrent = state.withLock { state in
+        let (isCurrent, configs, runtime) = state.withLock { state -> (Bool, [UInt64], PluginRuntime?) in
             state.processorSeconds += exit.processorSeconds
-            return state.process === process
+            state.closing.removeAll { $0 === process }
+            let ended = state.destroying.filter { $0.value.process === process }
+            for number in ended.keys { state.destroying[number] = nil }
+            return (state.process === process, ended.values.map { $0.config }, state.runtime)
         }
+        for config in configs { runtime?.configurations.remove(config) }
         if isCurrent { lost(exit) }
     }
 }
 
 extension IsolatedPlugin: PluginProcess {
+    var removesConfigurations: Bool { true }
+
     var status: PluginProcessStatus {
         state.withLock { state in
             var status = PluginProcessStatus(
@@ -282,6 +292,7 @@ extension IsolatedPlugin: PluginProcess {
             return (process, state.waiting)
         }
         if let process { stop(process) }
+        firstOpening.fulfil(GF_CRASHED)
         for call in waiting { finish(call.handle, PluginError(.state, "plugin '\(id)' was closed", source: .host)) }
     }
 }

@@ -213,8 +213,9 @@ struct BatchReader {
         hold = BatchHold(process: process, number: release)
     }
 
-    /// The columns with their buffers; nil when a buffer lies outside of everything. None when the copies would take more
-    /// than is left, which is negative then.
+    /// The columns with their buffers; nil when a buffer lies outside of everything.
+    ///
+    /// When the copies would take more than is `left`, that is negative afterwards and the columns are none.
     ///
     /// Only plain numbers stay where they are. What is used as an index or a length, and text, is copied first and judged
     /// afterwards, since the plugin can still write to its arenas.

@@ -39,6 +39,10 @@ final class IsolatedPlugin: @unchecked Sendable {
         var lastInstance: UInt64 = 0
         /// Instances that are being made in the process, by the call of the message.
         var creating: [UInt64: IsolatedInstance] = [:]
+        /// The configurations of instances that are being destroyed in a process, by their numbers.
+        var destroying: [UInt64: (config: UInt64, process: RunnerProcess)] = [:]
+        /// Processes that close their library, and may use the host's services until they end.
+        var closing: [RunnerProcess] = []
         /// Calls that the process has.
         var calls: [UInt64: IsolatedCall] = [:]
         /// Calls that no process has yet.
@@ -320,6 +324,8 @@ final class IsolatedInstance: @unchecked Sendable {
     let plugin: IsolatedPlugin
     /// The CREATE message.
     private(set) var creation: MessageWriter
+    /// The handle of its configuration.
+    let config: UInt64
     /// The call of the CREATE message: the host's for the first one.
     private(set) var creationCall: UInt64
     /// Told once: how the first creation ended.
@@ -332,7 +338,10 @@ final class IsolatedInstance: @unchecked Sendable {
     /// Somebody waits for the first creation.
     var isAwaited = true
 
-    init(number: UInt64, plugin: IsolatedPlugin, creationCall: UInt64, creation: consuming MessageWriter) {
+    init(
+        number: UInt64, plugin: IsolatedPlugin, config: UInt64, creationCall: UInt64, creation: consuming MessageWriter
+    ) {
+        self.config = config
         self.number = number
         self.plugin = plugin
         self.creationCall = creationCall

@@ -95,8 +95,7 @@ private func instanceTable() -> gf_instance_api {
     }
     table.destroy = { pointer in
         guard let pointer, let instance = IsolatedInstance.from(pointer) else { return }
-        instance.plugin.tell(RUNNER_DESTROY, instance)
-        instance.plugin.forget(instance)
+        instance.plugin.destroy(instance)
         Unmanaged<IsolatedInstance>.fromOpaque(UnsafeRawPointer(pointer)).release()
     }
     return table
@@ -169,7 +168,8 @@ extension IsolatedPlugin {
                 body.basic_auth_user = writer.text(config.basic_auth_user)
                 body.json_data = writer.text(config.json_data)
             }
-            let instance = IsolatedInstance(number: number, plugin: self, creationCall: call, creation: writer)
+            let instance = IsolatedInstance(
+                number: number, plugin: self, config: config.handle, creationCall: call, creation: writer)
             state.instances[number] = instance
             return instance
         }
@@ -180,6 +180,23 @@ extension IsolatedPlugin {
             state.instances[instance.number] = nil
             instance.serial = 0
         }
+    }
+
+    /// Destroys an instance; its configuration is kept until the process says that it has done so.
+    func destroy(_ instance: IsolatedInstance) {
+        let (process, runtime) = state.withLock { state -> (RunnerProcess?, PluginRuntime?) in
+            guard instance.serial == state.serial, case .running(let process) = state.phase else {
+                return (nil, state.runtime)
+            }
+            state.destroying[instance.number] = (instance.config, process)
+            return (process, state.runtime)
+        }
+        if let process {
+            send(RUNNER_DESTROY, instance.number, to: process)
+        } else {
+            runtime?.configurations.remove(instance.config)
+        }
+        forget(instance)
     }
 
     /// Tells the process of an instance that it has.

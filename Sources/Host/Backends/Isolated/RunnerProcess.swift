@@ -273,7 +273,10 @@ final class RunnerProcess: @unchecked Sendable {
     func start(_ owner: any RunnerProcessOwner) {
         let ending = fcntl(pidDescriptor, F_DUPFD_CLOEXEC, 3)
         let pipe = OutputPipe(out: output.out, error: output.error, pidDescriptor: ending)
-        _ = DedicatedThread.start { pipe.read(owner) }
+        if ending < 0 || !DedicatedThread.start({ pipe.read(owner) }) {
+            for descriptor in [output.out, output.error, ending] where descriptor >= 0 { close(descriptor) }
+            end("could not be watched: the system gives no descriptor or no thread")
+        }
         let isStarted = DedicatedThread.start { [self] in
             receive(owner)
             owner.ended(self, waitForEnd())
