@@ -45,6 +45,32 @@ struct QueryAnswerParserTests {
         #expect(throws: GRPCStatus.self) { try Self.parse(bytes, pieces: 1) }
     }
 
+    @Test("What is two bytes on the wire and many in memory is bounded", arguments: [4_096, 4_097])
+    func emptyAnswersAreCounted(_ count: Int) throws {
+        let message = Array(repeatElement([0x0a, 0x00] as [UInt8], count: count).joined())
+        if count > 4_096 {
+            #expect(throws: GRPCStatus.self) { try Self.parse(message, pieces: 4_096) }
+        } else {
+            let answers = try Self.parse(message, pieces: 4_096)
+            #expect(answers.count == count)
+        }
+    }
+
+    @Test(arguments: [65_536, 65_537]) func emptyFramesAreCounted(_ count: Int) throws {
+        func length(_ value: Int) -> [UInt8] {
+            [UInt8(value & 127 | 128), UInt8(value >> 7 & 127 | 128), UInt8(value >> 14)]
+        }
+        let frames = Array(repeatElement([0x0a, 0x00] as [UInt8], count: count).joined())
+        let entry = [0x12] + length(frames.count) + frames
+        let message = [0x0a] + length(entry.count) + entry
+        if count > 65_536 {
+            #expect(throws: GRPCStatus.self) { try Self.parse(message, pieces: 4_096) }
+        } else {
+            let answers = try Self.parse(message, pieces: 4_096)
+            #expect(answers.first?.frames.count == count)
+        }
+    }
+
     @Test func unknownFieldsAreSkipped() throws {
         // A key after its value, and fields of every wire type that this version does not know.
         let response: [UInt8] = [0x20, 0xc8, 0x01, 0x7a, 0x01, 0x09, 0x79] + [UInt8](repeating: 0, count: 8)

@@ -47,6 +47,32 @@ struct ReplayTests {
         #expect(answered.count >= 5, "the PINGs before the last question are answered")
     }
 
+    @Test func aConnectionWhoseStreamNumbersAreUsedUpTakesNoMoreCalls() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "streams-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let server = try ReplayServer([], in: folder)
+        let last = (1 << 31) - (1 << 16) - 1
+        let connection = try await GRPCConnection.connect(
+            to: .unix(path: server.path), firstStream: last, on: MultiThreadedEventLoopGroup.singleton)
+
+        // Taken, and never answered.
+        let running = connection.begin(GRPCRequest("/pluginv2.Data/QueryData", message: []), reader: Collector())
+        let failure = await withCheckedContinuation { continuation in
+            connection.begin(
+                GRPCRequest("/pluginv2.Data/QueryData", message: []),
+                reader: WholeMessageReader { _ in
+                    true
+                } onEnd: {
+                    continuation.resume(returning: $0)
+                })
+        }
+        #expect(failure?.code == .unavailable)
+        #expect(connection.hasEnded)
+        running.cancel()
+        await connection.waitUntilClosed()
+    }
+
     private func query(_ connection: GRPCConnection) async throws -> Pluginv2_QueryDataResponse {
         try await connection.unary("/pluginv2.Data/QueryData", Pluginv2_QueryDataRequest())
     }

@@ -28,6 +28,12 @@ package struct QueryAnswerParser {
         case message, entry, response
     }
 
+    /// More answers than a request has queries, and more frames than anybody draws: each takes far more memory than the two
+    /// bytes that it can be on the wire.
+    private static let maxAnswers = 4_096
+    private static let maxFrames = 65_536
+
+    private var frameCount = 0
     /// The answers so far, complete when ``finish()`` returns.
     private var answers: [QueryAnswer] = []
     private var current = QueryAnswer(refID: "")
@@ -136,6 +142,7 @@ package struct QueryAnswerParser {
             try spend(length)
             level = .entry
             left[1] = length
+            guard answers.count < Self.maxAnswers else { throw Self.failure("more than \(Self.maxAnswers) answers") }
             current = QueryAnswer(refID: "")
             try closeLevels()
         case (.entry, 2):
@@ -143,7 +150,10 @@ package struct QueryAnswerParser {
             level = .response
             left[2] = length
             try closeLevels()
-        case (.response, 1): try start(.frame(FrameMemory(capacity: length)), length)
+        case (.response, 1):
+            frameCount += 1
+            guard frameCount <= Self.maxFrames else { throw Self.failure("more than \(Self.maxFrames) frames") }
+            try start(.frame(FrameMemory(capacity: length)), length)
         case (.entry, 1), (.response, 2), (.response, 5): try start(.text(field, []), length)
         default: try start(.skipped, length)
         }

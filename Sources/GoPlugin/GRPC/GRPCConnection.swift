@@ -30,17 +30,19 @@ package final class GRPCConnection: Sendable {
 
     /// Connects and sends the preface; the plugin's settings are not waited for.
     ///
-    /// - Parameter tls: nil for plain HTTP/2.
+    /// - Parameters:
+    ///   - tls: nil for plain HTTP/2.
+    ///   - firstStream: the number of the first call's stream, odd.
     /// - Throws: ``GRPCStatus`` `.unavailable`.
     package static func connect(
-        to address: HandshakeLine.Address, tls: PluginTLS? = nil, on group: any EventLoopGroup
+        to address: HandshakeLine.Address, tls: PluginTLS? = nil, firstStream: Int = 1, on group: any EventLoopGroup
     ) async throws(GRPCStatus) -> GRPCConnection {
         do {
             let eventLoop = group.next()
             let ended = EndFlag()
             // Made here and not looked up: the connection may have failed before it is looked at.
             let handler = try await eventLoop.submit {
-                NIOLoopBound(GRPCConnectionHandler(ended), eventLoop: eventLoop)
+                NIOLoopBound(GRPCConnectionHandler(ended, firstID: firstStream), eventLoop: eventLoop)
             }.get()
             let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(.seconds(10))
                 .channelOption(.maxMessagesPerRead, value: 4)

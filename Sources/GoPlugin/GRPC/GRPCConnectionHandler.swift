@@ -18,14 +18,20 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var streams: [HTTP2StreamID: GRPCStream] = [:]
     private var ids: [ObjectIdentifier: HTTP2StreamID] = [:]
-    private var nextID = 1
+    /// The number of the next stream; numbers end before 2^31, and a connection with them.
+    private var nextID: Int
+    private static let lastID = (1 << 31) - (1 << 16)
     /// Why no new call is taken.
     private var ending: GRPCStatus? {
         didSet { ended.isSet.store(true, ordering: .releasing) }
     }
     private let ended: EndFlag
 
-    init(_ ended: EndFlag) { self.ended = ended }
+    /// - Parameter firstID: odd, as a client's streams are.
+    init(_ ended: EndFlag, firstID: Int) {
+        self.ended = ended
+        nextID = firstID
+    }
 
     // MARK: Commands
 
@@ -52,6 +58,10 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         }
         let id = HTTP2StreamID(nextID)
         nextID += 2
+        // What runs is finished; the next call needs another connection.
+        if nextID > Self.lastID {
+            ending = .local(.unavailable, "the connection to the plugin has no stream numbers left")
+        }
         let stream = GRPCStream(call)
         streams[id] = stream
         ids[ObjectIdentifier(call)] = id
