@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Room for the descriptors of a packet, aligned as the kernel wants it. */
@@ -162,9 +164,15 @@ int runner_make_arena(uint64_t size) {
     return fd;
 }
 
+/* Whether a file has ordinary pages. Those of a pool of huge pages can be missing when they are read. */
+static int has_ordinary_pages(int fd) {
+    struct statfs facts;
+    return fstatfs(fd, &facts) == 0 && facts.f_type == TMPFS_MAGIC;
+}
+
 void *runner_map_arena(int fd, uint64_t size, int is_writable) {
     void *start;
-    if (size == 0 || !is_sealed(fd, F_SEAL_SHRINK | F_SEAL_GROW, size)) {
+    if (size == 0 || !has_ordinary_pages(fd) || !is_sealed(fd, F_SEAL_SHRINK | F_SEAL_GROW, size)) {
         errno = EINVAL;
         return NULL;
     }

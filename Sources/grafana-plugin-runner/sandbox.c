@@ -123,7 +123,8 @@ static uint32_t enter_landlock(const uint8_t *message, const runner_hello_t *hel
 /* Calls that need nothing but the process itself. */
 static const char *const allowed[] = {
     "read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev", "pwritev2", "close",
-    "close_range", "lseek", "fstat", "newfstatat", "statx", "stat", "lstat", "access", "faccessat", "faccessat2",
+    "close_range", "lseek", "fstat", "fstatfs",
+    "newfstatat", "statx", "stat", "lstat", "access", "faccessat", "faccessat2",
     "readlink", "readlinkat", "getdents64", "getcwd", "dup", "dup2", "dup3", "pipe2", "eventfd2",
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6",
     "timerfd_create", "timerfd_settime", "timerfd_gettime", "recvmsg", "sendmsg", "recvfrom", "sendto", "getsockopt",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A plugin for the tests of isolation that is correct and slow to let go: it completes a call before start returns, and
- * keeps the memory of frames until the host gives it back. What comes after its instance was destroyed ends the process.
+ * A plugin for the tests of isolation that is correct and slow to let go: it completes a call before start returns,
+ * and keeps the memory of frames until the host gives it back. What comes after its instance was destroyed ends the
+ * process.
  *
  * Queries name what to do: "late", "frame", "parallel", "count" (the instances destroyed so far). */
 #define _GNU_SOURCE
