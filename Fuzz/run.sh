@@ -31,6 +31,15 @@ build_messages() {
         Sources/CRunnerProtocol/runner_protocol.c -o "$made/fuzz-messages"
 }
 
+# The runner's own side, with a plugin behind it. Its end is a jump, after which what was allocated is forgotten.
+build_dispatch() {
+    runner=Sources/grafana-plugin-runner
+    # shellcheck disable=SC2046
+    clang -std=c11 -O1 -g -fsanitize=fuzzer,address -D_GNU_SOURCE -D_exit=fuzz_exit -Dmain=runner_main -Iinclude \
+        -I$runner -ISources/CRunnerProtocol/include Fuzz/runner_dispatch.c \
+        $(find $runner -name '*.c' ! -name link.c) Sources/CRunnerProtocol/*.c -ljansson -lseccomp -o "$made/fuzz-dispatch"
+}
+
 # shellcheck disable=SC2046
 build_frames() {
     build PluginABI fuzz $(find Sources/PluginABI Sources/Expressions/Math -name '*.swift' | sort) \
@@ -134,13 +143,14 @@ seed() {
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $sql $signing $catalog RunnerMessages
+[ $# -gt 0 ] || set -- $frames $sql $signing $catalog RunnerMessages RunnerDispatch
 for name in "$@"; do
     program=fuzz
     case " $signing " in *" $name "*) program=fuzz-signing ;; esac
     case " $sql " in *" $name "*) program=fuzz-sql ;; esac
     case " $catalog " in *" $name "*) program=fuzz-catalog ;; esac
     [ "$name" != RunnerMessages ] || program=fuzz-messages
+    [ "$name" != RunnerDispatch ] || program=fuzz-dispatch
     case " $built " in
         *" $program "*) ;;
         *)
@@ -149,6 +159,7 @@ for name in "$@"; do
                 fuzz-sql) build_sql ;;
                 fuzz-messages) build_messages ;;
                 fuzz-catalog) build_catalog ;;
+                fuzz-dispatch) build_dispatch ;;
                 *) build_signing ;;
             esac
             built="$built $program" ;;

@@ -332,6 +332,11 @@ void rn_call_message(const runner_header_t *header, const uint8_t *message) {
     if (!call) {
         return;
     }
+    if (!call->instance) {
+        /* Opening a library and making an instance are neither told of events nor cancelled. */
+        rn_call_give(call);
+        return;
+    }
     switch (header->type) {
     case RUNNER_CANCEL:
         pthread_mutex_lock(&lock);
