@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
+go="GoHandshake GoLogLine GoMessages GoQueryAnswer"
 frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
 sql="SQLText SQLArray SQLTime SQLNumber"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
@@ -91,12 +92,69 @@ build_catalog() {
         $(find $sources/Archive $sources/Package -name '*.swift' | sort) Fuzz/Catalog/*.swift
 }
 
+# What the messages of a Go plugin are read with. Its status imports other packages, which SwiftPM has built.
+build_go() {
+    build_abi
+    package=$(swift build --show-bin-path)
+    swift build --target GoPlugin
+    archive GoPlugin
+    # shellcheck disable=SC2046
+    build GoPlugin fuzz-go -I "$made" "$made/PluginABI.o" -I "$package/Modules" $(module_maps "$package") \
+        Sources/GoPlugin/Handshake/*.swift Sources/GoPlugin/GRPC/MessageReader.swift \
+        Sources/GoPlugin/GRPC/GRPCStatus.swift Sources/GoPlugin/Client/QueryAnswerParser.swift \
+        Sources/GoPlugin/Generated/status.pb.swift Sources/GoPlugin/Generated/backend.pb.swift Fuzz/GoPlugin/*.swift \
+        "$made/libGoPlugin.a"
+}
+
+# The server's side of the runner's protocol, with the whole platform behind it and a runner that does nothing.
+build_host() {
+    build_abi
+    package=$(swift build --show-bin-path)
+    swift build --target PluginHost
+    archive PluginHost
+    programs=$made/programs
+    mkdir -p "$programs/plugins/prying"
+    printf '{"id":"test-prying-datasource","type":"datasource","name":"Prying","backend":true,"library":"prying",%s}' \
+        '"info":{"version":"1.0.0"}' >"$programs/plugins/prying/plugin.json"
+    cc -Iinclude -fPIC -shared -fvisibility=hidden Tests/Programs/prying.c -lm \
+        -o "$programs/plugins/prying/prying_linux_$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/').so"
+    cc -ISources/CRunnerProtocol/include Tests/Programs/lying.c Sources/CRunnerProtocol/*.c -o "$programs/lying-runner"
+    # shellcheck disable=SC2046
+    build PluginHost fuzz-host -I "$made" "$made/PluginABI.o" -I "$package/Modules" $(module_maps "$package") \
+        $(find Sources/Host -name '*.swift' | sort) Fuzz/Host/*.swift \
+        "$made/libPluginHost.a" -ljansson -lz
+}
+
+# Where the C modules of the packages are described.
+module_maps() {
+    for map in "$1"/*.build/module.modulemap .build/checkouts/*/Sources/*/include/module.modulemap; do
+        printf -- '-Xcc -fmodule-map-file=%s ' "$map"
+    done
+}
+
+# The objects of the packages in one archive, from which the linker takes what it needs; without those of a module.
+archive() {
+    rm -f "$made/lib$1.a"
+    find "$package/" -name '*.o' -path '*.build/*' ! -path '*-tool.build/*' ! -path '*Tests.build/*' \
+        ! -path '*/PluginABI.build/*' ! -path '*/PluginHost.build/*' ! -path "*/$1.build/*" -print0 |
+        xargs -0 ar qcS "$made/lib$1.a"
+    ranlib "$made/lib$1.a"
+}
+
 # The first inputs of a fuzzer, from the fixtures.
 seed() {
     corpus=$made/$1-corpus
     mkdir -p "$corpus"
     fixtures=../shared/fixtures
     case $1 in
+        GoHandshake) printf '1|2|tcp|127.0.0.1:10000|grpc||true' >"$corpus/line" ;;
+        GoLogLine) printf '{"@level":"info","@message":"m","@timestamp":"2026-11-28T01:02:03.000000Z","k":1}\npanic: x\n' \
+            >"$corpus/lines" ;;
+        GoQueryAnswer)
+            for file in "$fixtures"/plugin/query*.response*.pb; do
+                { printf '\0' && cat "$file"; } >"$corpus/$(basename "$file")"
+            done ;;
+        GoMessages) printf '\0\0\0\0\3abc\0\0\0\0\0\1' >"$corpus/messages" ;;
         ArrowFile) find $fixtures/frames $fixtures/sdk -name '*.arrow' -exec cp {} "$corpus/" \; ;;
         FrameJSON | JSONText) find $fixtures/frames $fixtures/sdk -name '*.json' -exec cp {} "$corpus/" \; ;;
         # shellcheck disable=SC2016
@@ -143,13 +201,15 @@ seed() {
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $sql $signing $catalog RunnerMessages RunnerDispatch
+[ $# -gt 0 ] || set -- $frames $sql $signing $catalog $go RunnerMessages RunnerDispatch HostMessages
 for name in "$@"; do
     program=fuzz
     case " $signing " in *" $name "*) program=fuzz-signing ;; esac
     case " $sql " in *" $name "*) program=fuzz-sql ;; esac
     case " $catalog " in *" $name "*) program=fuzz-catalog ;; esac
+    case " $go " in *" $name "*) program=fuzz-go ;; esac
     [ "$name" != RunnerMessages ] || program=fuzz-messages
+    [ "$name" != HostMessages ] || program=fuzz-host
     [ "$name" != RunnerDispatch ] || program=fuzz-dispatch
     case " $built " in
         *" $program "*) ;;
@@ -157,6 +217,8 @@ for name in "$@"; do
             case $program in
                 fuzz) build_frames ;;
                 fuzz-sql) build_sql ;;
+                fuzz-go) build_go ;;
+                fuzz-host) build_host ;;
                 fuzz-messages) build_messages ;;
                 fuzz-catalog) build_catalog ;;
                 fuzz-dispatch) build_dispatch ;;
@@ -166,6 +228,6 @@ for name in "$@"; do
     esac
     seed "$name"
     echo "fuzz: $name for $seconds s"
-    FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+    FUZZ_PROGRAMS=$PWD/$made/programs FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
         -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
 done

@@ -327,6 +327,9 @@ static void start(const uint8_t *message) {
         return;
     }
     sscanf(json, "{\"lie\":\"%63[a-z0-9-]", lie);
+    if (is(lie, "silent")) {
+        return;
+    }
     if (!lie_about_data(lie)) {
         lie_about_messages(lie);
         status(RUNNER_COMPLETE, handle, 0);

@@ -124,7 +124,7 @@ extension IsolatedPlugin {
         guard let body: runner_text_t = message.body() else { return "a malformed FAILED" }
         let text = message.text(body.text)
         firstFacts.fulfil(.failure(RunnerFailure(number: body.number, text: text)))
-        state.withLock { $0.lastLines.append(text) }
+        state.withLock { $0.noteLine(text) }
         return nil
     }
 

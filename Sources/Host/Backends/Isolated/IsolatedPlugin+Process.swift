@@ -217,6 +217,12 @@ extension IsolatedPlugin {
 }
 
 extension IsolatedPlugin.State {
+    /// Keeps the beginnings of the last lines, for the words of a failure.
+    mutating func noteLine(_ line: String) {
+        lastLines.append(String(line.prefix(500)))
+        if lastLines.count > 5 { lastLines.removeFirst() }
+    }
+
     /// The process failed, or could not be started, and is gone.
     fileprivate mutating func noteFailure(_ text: String) {
         policy.failed(at: MonotonicTime.now)
@@ -231,8 +237,7 @@ extension IsolatedPlugin: RunnerProcessOwner {
     func wrote(_ line: String, isError: Bool) {
         let runtime = state.withLock { state in
             if isError {
-                state.lastLines.append(String(line.prefix(500)))
-                if state.lastLines.count > 5 { state.lastLines.removeFirst() }
+                state.noteLine(line)
             }
             return state.runtime
         }
