@@ -145,6 +145,73 @@ struct LokiAnswerTests {
         #expect(last == "59999")
     }
 
+    /// The rows of a batch are whole, wherever the bytes of the piece are full.
+    @Test func batchesEndWithALine() throws {
+        let sizes = [1, 70_000, 300, 2_000_000, 5, 900_000]
+        let values = (0..<60).map { #"["\#($0)","\#(String(repeating: "x", count: sizes[$0 % sizes.count]))"]"# }
+
+        let answer = try LokiAnswerReader.read(Array(streamsAnswer(values.joined(separator: ",")).utf8)) {
+            delivery, _ in
+            for part in delivery.parts {
+                switch part {
+                case .open(let frame), .rows(let frame), .frame(let frame):
+                    #expect(Set(frame.fields.map(\.column.count)).count == 1)
+                }
+            }
+        }
+
+        #expect(answer.parts.count > 3)
+        #expect(try answer.frames[0].rowCount == 60)
+    }
+
+    /// A gateway that sorts keys puts the type behind all data: large answers are read all the same.
+    @Test(.timeLimit(.minutes(1)), arguments: [LokiEnvelope.ResultType.matrix, .vector, .streams])
+    func aLargeAnswerMayNameItsTypeAtTheEnd(type: LokiEnvelope.ResultType) throws {
+        let points = (0..<1000).map { #"[\#($0),"1"]"# }.joined(separator: ",")
+        let lines = (0..<1000).map { #"["\#($0)","x"]"# }.joined(separator: ",")
+        let label = String(repeating: "x", count: 10_000)
+        let entry =
+            switch type {
+            case .matrix, .scalar: #"{"metric":{"a":"\#(label)"},"values":[\#(points)]}"#
+            case .vector: #"{"metric":{"a":"\#(label)"},"value":[1,"2"]}"#
+            case .streams: #"{"stream":{"a":"\#(label)"},"values":[\#(lines)]}"#
+            }
+        let count = type == .streams ? 2 : 1000
+        let result = Array(repeating: entry, count: count).joined(separator: ",")
+        let body = #"{"data":{"result":[\#(result)],"resultType":"\#(type.rawValue)"},"status":"success"}"#
+
+        let frames = try LokiAnswerReader.read(Array(body.utf8), pieceSize: 65_536).frames
+
+        #expect(frames.count == (type == .streams ? 1 : count))
+        #expect(frames.reduce(0) { $0 + $1.rowCount } == (type == .vector ? count : count * 1000))
+        let wanted = [LokiEnvelope.ResultType.matrix: "timeseries-multi", .vector: "numeric-multi"][type]
+        #expect(frames.allSatisfy { $0.meta?.type == wanted })
+    }
+
+    /// What does not fit the declared type is refused before it is collected.
+    @Test(.timeLimit(.minutes(1))) func aLargeAnswerOfTheWrongKindIsRefused() {
+        let lines = (0..<100_000).map { #"["\#($0)","\#(String(repeating: "x", count: 100))"]"# }.joined(separator: ",")
+        let body = #"{"status":"success","data":{"resultType":"matrix","result":[{"stream":{},"values":[\#(lines)]}]}}"#
+
+        let error = #expect(throws: PluginError.self) { try LokiAnswerReader.read(Array(body.utf8), pieceSize: 65_536) }
+
+        #expect(error?.code == .badData && error?.message.contains("contradicts itself") == true)
+    }
+
+    /// The names of lines are remembered for a while, not for ever.
+    @Test func identitiesTakeBoundedMemory() {
+        var identities = LogLineIdentities()
+        let size = UInt32(LogLineIdentities.generationSize)
+
+        let first = identities.next(time: Timestamp(nanoseconds: 1), hash: 0)
+        for hash in 1..<size { _ = identities.next(time: Timestamp(nanoseconds: 1), hash: hash) }
+        let again = identities.next(time: Timestamp(nanoseconds: 1), hash: 0)
+        for hash in size..<(3 * size) { _ = identities.next(time: Timestamp(nanoseconds: 1), hash: hash) }
+        let late = identities.next(time: Timestamp(nanoseconds: 1), hash: 0)
+
+        #expect([first, again, late] == ["1_0", "1_0_1", "1_0"])
+    }
+
     /// Labels are repeated for each line: a small body can ask for much memory, which goes out in batches.
     @Test func manyLinesOfAStreamWithLargeLabelsStayInBatches() throws {
         let labels = #"{"a":"\#(String(repeating: "x", count: 100_000))"}"#

@@ -45,6 +45,27 @@ struct LokiBadAnswerTests {
         ("[]", "the answer is an array, expected an object"),
         ("{}", "has no \"status\""),
         (#"{"status":"success"}"#, "has no \"resultType\""),
+        (#"{"status":"success","data":{"resultType":"streams"}}"#, "has no \"result\""),
+        (
+            matrix(#"{"stream":{},"values":[["1","x"]]}"#),
+            "contradicts itself: its result type is matrix, and a result is that of streams"
+        ),
+        (
+            #"{"data":{"result":[{"metric":{},"values":[[1,"2"]]}],"resultType":"streams"}}"#,
+            "contradicts itself: its result type is streams, and a result is that of matrix"
+        ),
+        (
+            #"{"data":{"result":[{"metric":{},"value":[1,"2"]},{"stream":{},"values":[["1","x"]]}]}}"#,
+            "contradicts itself: its result type is vector, and a result is that of streams"
+        ),
+        (
+            #"{"data":{"resultType":"streams","result":[1,"2"]}}"#,
+            "contradicts itself: its result type is streams, and a result is that of scalar"
+        ),
+        (
+            #"{"data":{"resultType":"scalar","result":[{"metric":{},"value":[1,"2"]}]}}"#,
+            "contradicts itself: its result type is scalar, and a result is that of vector"
+        ),
         (#"{"status":"fine"}"#, "unknown status \"fine\""),
         (#"{"status":1}"#, "\"status\" in the answer is a number"),
         (#"{"status":"success","data":[]}"#, "\"data\" in the answer is an array, expected an object"),

@@ -32,7 +32,29 @@ struct LokiHostileTests {
         #expect(result.frames.isEmpty)
     }
 
+    /// A health check reads no more than the answer to a sum has.
+    @Test(arguments: ["endless", "zeros", "loop"])
+    func healthOfAHostileServerIsBad(mode: String) async throws {
+        let health = try await ask(mode, CallLimits()) { platform, source in
+            try await platform.checkHealth(of: source, facts: CallFacts())
+        }
+
+        #expect(health.status == .error && health.details == nil)
+        #expect(health.message == "Unable to connect with Loki. Please check the server logs for more details.")
+    }
+
     private func answer(_ mode: String, _ limits: CallLimits) async throws -> CallResult {
+        try await ask(mode, limits) { platform, source in
+            let query = DataQuery(
+                refID: "A", json: JSONText("{}"), model: ["expr": "{a=\"b\"}"], from: Timestamp(nanoseconds: 0),
+                to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 100)
+            return try await CallResult(platform.queryData([query], of: source, facts: CallFacts()))
+        }
+    }
+
+    private func ask<Result: Sendable>(
+        _ mode: String, _ limits: CallLimits, _ body: (PluginPlatform, DataSourceConfiguration) async throws -> Result
+    ) async throws -> Result {
         let port = try LoopbackSocket.freePort()
         let log = FileManager.default.temporaryDirectory.appending(path: "hostile-\(UUID().uuidString).log")
         defer { try? FileManager.default.removeItem(at: log) }
@@ -45,10 +67,7 @@ struct LokiHostileTests {
             let source = DataSourceConfiguration(
                 settings: DataSourceInstanceSettings(
                     uid: "loki", name: "Loki", pluginID: "loki", url: "\(server.url)/\(mode)"), version: 1)
-            let query = DataQuery(
-                refID: "A", json: JSONText("{}"), model: ["expr": "{a=\"b\"}"], from: Timestamp(nanoseconds: 0),
-                to: Timestamp(nanoseconds: 1), interval: .seconds(1), maxDataPoints: 100)
-            return try await CallResult(platform.queryData([query], of: source, facts: CallFacts()))
+            return try await body(platform, source)
         }
     }
 }

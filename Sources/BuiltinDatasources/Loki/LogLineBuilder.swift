@@ -38,6 +38,7 @@ struct LogLineBuilder: Sendable {
     private var line = LogLabels()
     private var time: Timestamp?
     private var hash: LineHash?
+    private var lineBytes = 0
     private var key: LogLineKey?
 
     // MARK: The stream and its lines
@@ -68,7 +69,7 @@ struct LogLineBuilder: Sendable {
     mutating func take(line bytes: UnsafeBufferPointer<UInt8>) throws {
         guard time != nil, hash == nil else { throw Self.malformed }
         lines.appendUTF8(bytes)
-        byteCount += bytes.count
+        lineBytes = bytes.count
         hash = LineHash(bytes)
         if collectsKeys, let time {
             var key = LogLineKey(time: time)
@@ -108,7 +109,8 @@ struct LogLineBuilder: Sendable {
         times.append(time)
         nanoseconds.append(String(time.nanoseconds))
         ids.append(identities.next(time: time, hash: hash.value))
-        byteCount += texts.labels.count + texts.types.count + 96
+        // Counted by whole rows, so that columns that are taken between two lines have one length.
+        byteCount += lineBytes + texts.labels.count + texts.types.count + 96
         lineCount += 1
     }
 
@@ -139,17 +141,28 @@ struct LineHash: Sendable {
 }
 
 /// The names of lines, by which clients tell them apart: `<nanoseconds>_<hash>`, and `_1`, `_2` … behind repeated ones.
+///
+/// Remembers the last half million of different lines at least, and a million at most.
 struct LogLineIdentities: Sendable {
     private struct Key: Hashable, Sendable {
         var time: Timestamp
         var hash: UInt32
     }
 
+    static let generationSize = 500_000
+
     private var seen: [Key: Int] = [:]
+    /// What was seen before that.
+    private var older: [Key: Int] = [:]
 
     mutating func next(time: Timestamp, hash: UInt32) -> String {
-        let count = seen[Key(time: time, hash: hash), default: 0]
-        seen[Key(time: time, hash: hash)] = count + 1
+        let key = Key(time: time, hash: hash)
+        let count = seen[key] ?? older[key] ?? 0
+        if seen.count == Self.generationSize {
+            older = seen
+            seen = [:]
+        }
+        seen[key] = count + 1
         let name = "\(time.nanoseconds)_\(String(hash, radix: 16))"
         return count == 0 ? name : "\(name)_\(count)"
     }

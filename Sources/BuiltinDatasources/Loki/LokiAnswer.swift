@@ -13,6 +13,11 @@ struct LokiSeries: Sendable {
 struct LokiEnvelope: Sendable, Equatable {
     enum ResultType: String, Sendable {
         case streams, matrix, vector, scalar
+
+        /// Whether results of the two types are read alike.
+        func resembles(_ other: ResultType) -> Bool {
+            self == other || [.matrix, .vector].contains(self) && [.matrix, .vector].contains(other)
+        }
     }
 
     var status: String?

@@ -53,22 +53,17 @@ extension LokiAnswerParser {
         guard let time = scalarTime, series.isEmpty else {
             throw JSONTokenizer.failure("has a scalar that is not [time, value]")
         }
+        try found(.scalar)
         series.append(LokiSeries(labels: [:], times: Column([time]), values: Column([value])))
     }
 
     /// Null stands for an empty array or object.
-    func takeNull() throws {
+    mutating func takeNull() throws {
+        if place == .data, key == "result" { hasResult = true }
         switch place {
         case .document, .values, .pair, .stream, .metric, .structured, .parsed, .result: try refuse("null")
         default: return
         }
-    }
-
-    private mutating func take(resultType: String) throws {
-        guard let type = LokiEnvelope.ResultType(rawValue: resultType) else {
-            throw PluginError(.badData, "unknown result type: \(resultType.prefix(100))", source: .downstream)
-        }
-        envelope.resultType = type
     }
 
     private mutating func take(warning: String) {

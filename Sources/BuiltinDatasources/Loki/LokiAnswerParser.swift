@@ -38,6 +38,11 @@ struct LokiAnswerParser: PieceParser {
     var samples = SampleBuilder()
     var labels: Labels = [:]
     var isStream = false
+    /// What the entries so far are, also while ``LokiEnvelope/resultType`` has not come yet.
+    private var entryType: LokiEnvelope.ResultType?
+    var hasResult = false
+    /// Whether the entry that is being read has a list of points.
+    private var hasValues = false
     var scalarTime: Timestamp?
 
     private let isTail: Bool
@@ -57,15 +62,25 @@ struct LokiAnswerParser: PieceParser {
     /// Whether the last piece was not read to its end, because of ``isFull``; go on with an empty piece.
     private(set) var isPaused = false
 
-    /// Checks that the body was complete.
+    /// What the answer says that it is, or else what its entries look like.
+    var resultType: LokiEnvelope.ResultType? { envelope.resultType ?? entryType }
+
+    /// Reads the next piece of a body that is read whole.
     ///
-    /// - Throws: ``PluginError`` `.badData` when the body was cut off or is no answer of a Loki API.
-    mutating func finish() throws {
+    /// - Throws: ``PluginError`` `.limit` as soon as the batch is full; `.badData`.
+    mutating func consumeWhole(_ piece: UnsafeBufferPointer<UInt8>) throws {
+        try consume(piece)
         guard !isPaused else {
             throw PluginError(
                 .limit, "the server's answer takes more than \(batchBytes) bytes; ask for fewer lines or labels",
                 source: .downstream)
         }
+    }
+
+    /// Checks that the body was complete.
+    ///
+    /// - Throws: ``PluginError`` `.badData` when the body was cut off or is no answer of a Loki API.
+    mutating func finish() throws {
         try checkEnd()
         guard !isTail else { return }
         guard let status = envelope.status else {
@@ -74,8 +89,12 @@ struct LokiAnswerParser: PieceParser {
         guard status == "success" || status == "error" else {
             throw JSONTokenizer.failure("has the unknown status \"\(status.prefix(100))\"")
         }
-        guard status == "error" || envelope.resultType != nil else {
+        guard status == "success" else { return }
+        guard envelope.resultType != nil else {
             throw JSONTokenizer.failure("has no \"resultType\"; check that the URL leads to a Loki API")
+        }
+        guard hasResult else {
+            throw JSONTokenizer.failure("has no \"result\"; check that the URL leads to a Loki API")
         }
     }
 
@@ -136,8 +155,12 @@ extension LokiAnswerParser {
         places.append(place)
         place = child
         switch place {
+        case .result: hasResult = true
         case .entry: beginEntry()
-        case .stream: isStream = true
+        case .stream:
+            isStream = true
+            try self.found(.streams)
+        case .values: hasValues = true
         case .pair: beginPair()
         case .ignored where places.last == .dropped: envelope.droppedCount += 1
         case .stats where places.last != .stats && isObject: stats.begin()
@@ -176,7 +199,7 @@ extension LokiAnswerParser {
         case .stream: lines.endStreamLabels()
         case .pair where isStream: try lines.endLine()
         case .pair: try samples.endSample()
-        case .entry where !isStream: endSeries()
+        case .entry: try endEntry()
         case .stats where place != .stats: envelope.stats = stats.finish()
         default: break
         }
@@ -185,12 +208,40 @@ extension LokiAnswerParser {
 
     private mutating func beginEntry() {
         isStream = envelope.resultType == .streams
+        hasValues = false
         labels = [:]
         lines.beginStream()
     }
 
     private mutating func beginPair() {
         if isStream { lines.beginLine() } else { samples.beginSample() }
+    }
+
+    private mutating func endEntry() throws {
+        if !isStream { endSeries() }
+        try found(isStream ? .streams : hasValues ? .matrix : .vector)
+    }
+
+    /// Notes what the result consists of, which is of one kind and the declared one.
+    ///
+    /// - Throws: ``PluginError`` `.badData`.
+    mutating func found(_ type: LokiEnvelope.ResultType) throws {
+        guard resultType?.resembles(type) ?? true else { throw contradiction(type) }
+        entryType = entryType ?? type
+    }
+
+    private func contradiction(_ found: LokiEnvelope.ResultType) -> PluginError {
+        JSONTokenizer.failure(
+            "contradicts itself: its result type is \(resultType?.rawValue ?? "unknown"), and a result is that of "
+                + found.rawValue)
+    }
+
+    mutating func take(resultType name: String) throws {
+        guard let type = LokiEnvelope.ResultType(rawValue: name) else {
+            throw PluginError(.badData, "unknown result type: \(name.prefix(100))", source: .downstream)
+        }
+        envelope.resultType = type
+        if let entryType, !type.resembles(entryType) { throw contradiction(entryType) }
     }
 
     private mutating func endSeries() {

@@ -27,7 +27,11 @@ struct LokiAnswerReader: Sendable {
     private var isStreaming = false
     private var isCategorized = false
 
-    init(frames: LokiFrames) { self.frames = frames }
+    /// - Parameter batchBytes: How much of an answer is kept to wait for its end; later batches have 1 MiB at most.
+    init(frames: LokiFrames, batchBytes: Int = 8 << 20) {
+        self.frames = frames
+        parser.batchBytes = batchBytes
+    }
 
     /// Whether there is more in what was read: call ``consume(_:)`` with an empty piece before the next.
     var hasMore: Bool { parser.isPaused }
@@ -42,7 +46,7 @@ struct LokiAnswerReader: Sendable {
         if !isStreaming { delivery.notices.append(Self.withoutStatistics) }
         delivery.parts = takeParts()
         isStreaming = true
-        parser.batchBytes = LokiAnswerParser.laterBatchBytes
+        parser.batchBytes = min(parser.batchBytes, LokiAnswerParser.laterBatchBytes)
         return delivery
     }
 
@@ -67,7 +71,7 @@ struct LokiAnswerReader: Sendable {
     }
 
     private mutating func takeParts() -> [Delivery.Part] {
-        let type = parser.envelope.resultType ?? .streams
+        let type = parser.resultType ?? .streams
         guard type == .streams else { return parser.takeSeries().map { .frame(frames.frame($0, type: type)) } }
         if !isStreaming { isCategorized = parser.envelope.isCategorized }
         let isLast = !parser.isFull

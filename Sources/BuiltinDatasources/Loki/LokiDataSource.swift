@@ -28,8 +28,11 @@ struct LokiDataSource: QueryHandler {
     }
 
     /// Asks, and makes an error of an answer that is none.
-    func send(_ query: LokiQuery, _ context: CallContext) async throws -> HTTPResponse {
-        let request = settings.request(query.endpoint, query.parameters, headers: query.headers)
+    ///
+    /// - Parameter maxBytes: The most that the body may have; nil: what the call allows.
+    func send(_ query: LokiQuery, _ context: CallContext, maxBytes: Int? = nil) async throws -> HTTPResponse {
+        var request = settings.request(query.endpoint, query.parameters, headers: query.headers)
+        request.maxBytes = maxBytes
         let answer = try await context.http.send(request)
         guard (200..<300).contains(answer.status) else {
             let body = try await answer.collectPrefix(UpstreamStatus.maximumErrorBytes)

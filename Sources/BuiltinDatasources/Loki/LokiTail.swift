@@ -12,6 +12,8 @@ struct LokiTail {
 
     /// What Explore shows, and the size of the pages in which a gap is filled.
     private static let defaultLines: Int64 = 1000
+    /// What Loki gives at most unless it is configured otherwise.
+    private static let mostLines: Int64 = 5000
 
     init(
         source: LokiDataSource, query: LokiQuery, context: CallContext, sender: StreamSender, window: TailWindow
@@ -110,16 +112,27 @@ struct LokiTail {
         while page.from < page.to {
             let lines = try await lines(of: page)
             try await send(lines)
-            guard lines.keys.count >= Self.defaultLines, let last = lines.keys.map(\.time).max() else { return }
-            // A page of one time alone cannot be passed otherwise.
-            page.from = last > page.from ? last : Timestamp(nanoseconds: last.nanoseconds &+ 1)
+            guard lines.keys.count >= Int(page.maxLines), let last = lines.keys.map(\.time).max() else { return }
+            if last > page.from {
+                page.from = last
+                page.maxLines = Self.defaultLines
+            } else if page.maxLines < Self.mostLines {
+                // A page of one time alone: as much of it as Loki gives.
+                page.maxLines = Self.mostLines
+            } else {
+                context.log(
+                    .warn, "the tail leaves out lines of one nanosecond",
+                    ["time": "\(last.nanoseconds)", "lines": "\(page.maxLines)"])
+                page.from = Timestamp(nanoseconds: last.nanoseconds &+ 1)
+                page.maxLines = Self.defaultLines
+            }
         }
     }
 
     private func lines(of query: LokiQuery) async throws -> TailBatch {
         let answer = try await source.send(query, context)
         var parser = LokiAnswerParser(collectsKeys: true)
-        for try await chunk in answer.body { try chunk.withBytes { try parser.consume($0) } }
+        for try await chunk in answer.body { try chunk.withBytes { try parser.consumeWhole($0) } }
         try parser.finish()
         return TailBatch(parser)
     }

@@ -13,7 +13,7 @@ struct TailBatch: Sendable {
     /// - Throws: ``PluginError`` `.badData` that says what is wrong with it.
     init(message: UnsafeBufferPointer<UInt8>) throws {
         var parser = LokiAnswerParser(isTail: true, collectsKeys: true)
-        try parser.consume(message)
+        try parser.consumeWhole(message)
         try parser.finish()
         self.init(parser)
     }

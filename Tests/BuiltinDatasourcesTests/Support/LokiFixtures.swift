@@ -9,7 +9,10 @@ import Testing
 /// One recorded exchange with a real Loki.
 struct RecordedQuery: Sendable, CustomTestStringConvertible {
     var name: String
+    var method: String
     var path: String
+    /// In their order.
+    var pairs: [(name: String, value: String)]
     var parameters: [String: String]
     var status: Int
     var body: [UInt8]
@@ -32,12 +35,17 @@ enum LokiFixtures {
         guard let entries = (try? Fixtures.json("loki/index.json"))?["entries"]?.array else { return [] }
         return entries.compactMap { entry in
             guard let name = entry["name"]?.string, let file = entry["file"]?.string, let request = entry["request"],
-                let path = request["path"]?.string, let status = entry["status"]?.int,
+                let method = request["method"]?.string, let path = request["path"]?.string,
+                let status = entry["status"]?.int,
                 let body = try? Fixtures.bytes("loki/\(file)")
             else { return nil }
-            var parameters: [String: String] = [:]
-            for pair in request["params"]?.array ?? [] { parameters[pair[0]?.string ?? ""] = pair[1]?.string }
-            return RecordedQuery(name: name, path: path, parameters: parameters, status: status, body: body)
+            let pairs = (request["params"]?.array ?? []).map {
+                (name: $0[0]?.string ?? "", value: $0[1]?.string ?? "")
+            }
+            let parameters = Dictionary(pairs.map { ($0.name, $0.value) }) { _, last in last }
+            return RecordedQuery(
+                name: name, method: method, path: path, pairs: pairs, parameters: parameters, status: status, body: body
+            )
         }
     }()
 
