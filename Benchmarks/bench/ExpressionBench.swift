@@ -23,7 +23,8 @@ struct ExpressionBench {
         let queries = sources.map {
             ExpressionPlan.Query(refID: $0, kind: .dataSource(type: "bench"), isHidden: true, from: zero, to: zero)
         }
-        let expression = ExpressionPlan.Query(refID: "R", kind: .expression(model), from: zero, to: zero)
+        let text = JSONText(model.encoded())
+        let expression = ExpressionPlan.Query(refID: "R", kind: .expression(text), from: zero, to: zero)
         return try ExpressionPlan(queries + [expression], limits: limits)
     }
 
@@ -92,10 +93,13 @@ struct ExpressionBench {
         let frames = (0..<1000).map { series(1000, labels: ["host": "h\($0)", "job": "node"], times: times) }
         let plan = try plan(["type": "math", "expression": "$A * $B + 1"], ["A", "B"])
 
+        let peak = PeakMemory()
         let (median, result) = measure(plan, ["A": .frames(frames, notices: []), "B": .frames(frames, notices: [])])
+        let bytes = peak.bytesSince
 
         precondition(result.count == 1000)
         report("math-series.nanoseconds", median)
+        report("math-series.bytes", Double(bytes))
     }
 
     // MARK: SQL

@@ -313,7 +313,8 @@ void arrow_table_release(arrow_table_t *table) {
 
 int arrow_database_harden(sqlite3 *db, int32_t sql_bytes) {
     static const int limits[][2] = {
-        {SQLITE_LIMIT_LENGTH, 16 << 20},
+        /* So long that one call of a function stays short: within one, nothing stops a statement. */
+        {SQLITE_LIMIT_LENGTH, 1 << 20},
         {SQLITE_LIMIT_COLUMN, 2000},
         {SQLITE_LIMIT_EXPR_DEPTH, 200},
         {SQLITE_LIMIT_COMPOUND_SELECT, 50},

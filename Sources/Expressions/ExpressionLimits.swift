@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What expressions may cost; the defaults are those of `conf/defaults.ini` where it has a key.
+/// What expressions may do and cost; the defaults are those of `conf/defaults.ini` where it has a key.
 public struct ExpressionLimits: Sendable {
     /// Whether expressions are answered at all.
     public var isEnabled = true
     /// Whether SQL expressions are answered.
     public var isSQLEnabled = false
+    /// Whether frames that declare a type of the data-plane contract are read by its rules.
+    public var readsDataPlane = true
     /// The cells (rows × columns) of all tables of an SQL expression; 0: no limit.
     public var sqlInputCells = 100_000
     /// The cells of the answer of an SQL expression; 0: no limit.
@@ -14,14 +16,14 @@ public struct ExpressionLimits: Sendable {
     public var sqlLength = 10_000
     /// The time of one SQL expression; zero: no limit.
     public var sqlTimeout = Duration.seconds(10)
-    /// The memory that all SQL expressions of the program may hold for sorting and grouping.
-    public var sqlMemoryBytes = 256 << 20
+    /// The memory that one SQL expression may hold for sorting and grouping.
+    public var sqlMemoryBytes = 64 << 20
     /// The bytes of the text of a math expression.
     public var mathLength = 64 << 10
     /// The nesting of parentheses, signs and functions in a math expression.
     public var mathDepth = 200
-    /// The points that one expression may produce.
-    public var points = 50_000_000
+    /// The memory that the results of a request's expressions may take at one time: 16 bytes a point and 256 an item.
+    public var resultBytes = 256 << 20
     /// The time for all expressions of a request.
     public var timeout = Duration.seconds(60)
     /// The memory that the answers of all data sources of a request may take.

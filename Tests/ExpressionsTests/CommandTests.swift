@@ -228,4 +228,96 @@ struct CommandTests {
     func durationIsRead(text: String, nanoseconds: Int64?) {
         #expect(GrafanaDuration.nanoseconds(text) == nanoseconds)
     }
+
+    // MARK: Memory
+
+    /// Each of the expressions would fit alone.
+    @Test func theResultsOfARequestShareOneLimit() throws {
+        var request = TestRequest()
+        request.limits.resultBytes = 1 << 20
+        (request.from, request.to) = (0, 20)
+        request.source("A", [seriesFrame([1])])
+        for index in 0..<10 {
+            request.expression(
+                "R\(index)",
+                ["type": "resample", "expression": "A", "window": "1ms", "downsampler": "last", "upsampler": "pad"])
+        }
+
+        let outcomes = try request.run()
+
+        let failed = (0..<10).filter { outcomes["R\($0)"]?.error?.code == .limit }
+        #expect(failed == Array(3..<10))
+        #expect(outcomes["R9"]?.error?.message.contains("resampling 1 series to 20001 points each") == true)
+    }
+
+    /// What is hidden makes room as soon as nothing needs it.
+    @Test func hiddenResultsMakeRoom() throws {
+        var request = TestRequest()
+        request.limits.resultBytes = 1 << 20
+        (request.from, request.to) = (0, 20)
+        request.source("A", [seriesFrame([1])])
+        for index in 0..<10 {
+            request.expression(
+                "R\(index)",
+                ["type": "resample", "expression": "A", "window": "1ms", "downsampler": "last", "upsampler": "pad"],
+                isHidden: true)
+            request.expression("S\(index)", ["type": "reduce", "expression": "R\(index)", "reducer": "sum"])
+        }
+        request.expression("unused", ["type": "math", "expression": "$A + 1"], isHidden: true)
+
+        let outcomes = try request.run()
+
+        // In the order of the request, each is reduced before the next is made.
+        #expect(outcomes.count == 11)
+        #expect((0..<10).allSatisfy { outcomes["S\($0)"]?.frames.first?.values == [20001] })
+    }
+
+    /// What a formula holds on the way counts as well.
+    @Test func operandsOfAFormulaCount() throws {
+        var limits = ExpressionLimits()
+        limits.resultBytes = 1 << 20
+        let series = [seriesFrame([Double?](repeating: 1, count: 20_000))]
+        let deep = (1...8).map { "($A * \($0))" }.reduce("0") { "(\($1) + \($0))" }
+        let flat = (1...8).map { "($A * \($0))" }.joined(separator: " + ")
+
+        let wide = try TestRequest.run(["type": "math", "expression": .string(deep)], a: series, limits: limits)
+        let narrow = try TestRequest.run(["type": "math", "expression": .string(flat)], a: series, limits: limits)
+
+        #expect(wide.error?.code == .limit, "\(wide)")
+        #expect(narrow.error == nil && narrow.frames.first?.values.first == 36)
+    }
+
+    /// Bits are calculated with as numbers of 64 bits.
+    @Test func answersWithTooManyValuesAreRefused() throws {
+        var limits = ExpressionLimits()
+        limits.inputBytes = 8 * 1000
+        let flags = DataFrame(
+            meta: FrameMeta(type: "timeseries-wide"),
+            fields: [
+                Field("t", times((0..<600).map { Int64($0) })), Field("up", [Bool](repeating: true, count: 600)),
+            ])
+        var request = TestRequest()
+        request.limits = limits
+        request.source("A", [flags])
+        request.expression("R", ["type": "math", "expression": "$A + 1"])
+
+        let outcomes = try request.run()
+
+        #expect(outcomes["A"]?.error?.message.contains("too many values to calculate with") == true)
+        #expect(outcomes["R"]?.error?.code == .dependency)
+    }
+
+    /// A remark that the plugin put onto its frame stays.
+    @Test func remarksOnFramesAreKept() throws {
+        var frame = seriesFrame([1])
+        frame.meta?.notices = [Notice(severity: .warning, text: "half of it")]
+        var request = TestRequest()
+        request.source("A", [frame])
+        request.notices("A", [Notice(text: "slow")])
+        request.expression("R", ["type": "math", "expression": "$A + 1"])
+
+        let outcomes = try request.run()
+
+        #expect(outcomes["A"]?.frames.first?.meta?.notices.map(\.text) == ["slow", "half of it"])
+    }
 }

@@ -251,4 +251,17 @@ struct ConversionTests {
         let pointers = [frame, result[0]].map { $0.fields.map { $0.column.values.pointer } }
         #expect(pointers[0] == pointers[1])
     }
+
+    /// A toggle of the operator's makes declared types count for nothing.
+    @Test func declaredTypesMayBeIgnored() throws {
+        let long = DataFrame(
+            meta: FrameMeta(type: "timeseries-long"),
+            fields: [Field("t", times([0, 1])), Field("host", ["a", "b"]), Field("v", [1.0, 2])])
+        var request = TestRequest()
+        request.source("A", [long])
+
+        #expect(try request.run()["A"]?.frames.map(\.labels) == [["host": "a"], ["host": "b"]])
+        request.limits.readsDataPlane = false
+        #expect(try request.run()["A"]?.error?.message.contains("wide series but got type long") == true)
+    }
 }

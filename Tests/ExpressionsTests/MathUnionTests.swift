@@ -163,4 +163,22 @@ struct MathUnionTests {
 
         #expect(throws: ExpressionError.self) { try TestRequest.math("$A + $B", a: many, b: many) }
     }
+
+    /// Both items are used, though their labels are not those of the result.
+    @Test func aSinglePairDropsNothing() throws {
+        let frames = try TestRequest.math(
+            "$A + $B", a: Self.numbers([["id": "1"]]), b: Self.numbers([["id": "2"]]))
+
+        #expect(frames.count == 1 && frames[0].labels.isEmpty)
+        #expect(frames[0].meta?.notices.isEmpty != false)
+    }
+
+    @Test func fiveDroppedItemsAreAllNamed() throws {
+        let right = Self.numbers([["id": "1"]] + (3...7).map { ["id": "\($0)"] })
+
+        let frames = try TestRequest.math("$A + $B", a: Self.numbers([["id": "1"]]), b: right)
+
+        let text = frames.first?.meta?.notices.first?.text ?? ""
+        #expect(text.hasSuffix("({id=3} {id=4} {id=5} {id=6} {id=7})]") || text.hasSuffix("{id=7})]"), "\(text)")
+    }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CSQLite
 import PluginABI
 import Testing
 
@@ -42,6 +43,54 @@ struct SQLLimitTests {
         let outcome = try request.run(checkpoint: checkpoint)["R"]
 
         #expect(outcome?.error?.code == .cancelled && outcome?.error?.httpStatus == 499)
+    }
+
+    /// Within one call of a function nothing stops a statement: each has to be short.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("sum(instr(x, y))", 60, "0"), ("sum(length(replace(x, y, '')))", 60, "24000000"),
+            ("sum(length(trim(concat('b', x), y)))", 5, "0"), ("sum(length(rtrim(x, y)))", 5, "0"),
+            ("sum(length(ltrim(x, 'b')))", 5, "2000000"),
+            ("sum(x LIKE '%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%a%b')", 5, "0"),
+        ])
+    func functionsOverLongTextsAreShort(function: String, rows: Int, result: String) throws {
+        let (long, part) = (String(repeating: "a", count: 400_000), String(repeating: "a", count: 200_000) + "b")
+        let table = DataFrame(fields: [
+            Field("x", [String](repeating: long, count: rows)), Field("y", [String](repeating: part, count: rows)),
+        ])
+
+        let outcome = try TestRequest.sql("SELECT \(function) FROM A", a: [table])
+
+        #expect(outcome.error == nil && outcome.frames.first?.rows == [[result]])
+    }
+
+    @Test(.timeLimit(.minutes(1))) func listsThatAreTooLongToCompareAreRefused() throws {
+        // Each element of the second list is the last of the first.
+        let lists = ["[\(String(repeating: "1,", count: 50_000))2]", "[\(String(repeating: "2,", count: 50_000))2]"]
+        let table = DataFrame(fields: [Field("x", [lists[0]]), Field("y", [lists[1]])])
+
+        let outcome = try TestRequest.sql("SELECT json_contains(x, y) FROM A", a: [table])
+
+        #expect(outcome.error?.message.contains("too long to be compared") == true, "\(outcome)")
+    }
+
+    /// What others in the program do with SQLite does not count.
+    @Test func theMemoryIsThatOfTheStatement() throws {
+        var other: OpaquePointer?
+        #expect(sqlite3_open(":memory:", &other) == SQLITE_OK)
+        defer { sqlite3_close(other) }
+        let before = sqlite3_memory_used()
+        let fill = "CREATE TABLE t AS SELECT zeroblob(67108864) AS b UNION ALL SELECT zeroblob(67108864)"
+        #expect(sqlite3_exec(other, fill, nil, nil, nil) == SQLITE_OK)
+        #expect(sqlite3_memory_used() - before > 100 << 20)
+
+        for _ in 0..<2 {
+            let outcome = try TestRequest.sql(
+                "SELECT n FROM A ORDER BY 0 - n LIMIT 1", a: [Self.numbers(10_000)],
+                limits: Self.limits { $0.sqlMemoryBytes = 32 << 20 })
+            #expect(outcome.error == nil && outcome.frames.first?.rows == [["9999"]])
+        }
     }
 
     @Test func sortingTooMuchIsStopped() throws {
@@ -157,6 +206,32 @@ struct SQLLimitTests {
         #expect(outcomes["A"]?.error?.code == .readData)
         #expect(outcomes["A"]?.error?.message.hasPrefix("[sse.readDataError] [A] got error: \(message)") == true)
         #expect(outcomes["R"]?.error?.code == .dependency)
+    }
+
+    /// What is not of the form that its type names is taken for what it looks like, never for an empty table.
+    @Test func answersThatBreakTheirTypeAreReadAsTables() throws {
+        let twoRows = DataFrame(meta: FrameMeta(type: "numeric-wide"), fields: [Field("n", [1, 2] as [Int64])])
+        let timeless = DataFrame(meta: FrameMeta(type: "timeseries-wide"), fields: [Field("n", [1, 2] as [Int64])])
+        let text = DataFrame(
+            meta: FrameMeta(type: "timeseries-multi"), fields: [Field("t", times([0])), Field("v", ["x"])])
+
+        for (frame, rows) in [(twoRows, "2"), (timeless, "2"), (text, "1")] {
+            let outcome = try TestRequest.sql("SELECT count(*) FROM A", a: [frame])
+            #expect(outcome.frames.first?.rows == [[rows]], "\(outcome)")
+        }
+    }
+
+    /// Series too large for the table are refused before the table is made, by the expression that wants it.
+    @Test func seriesPastTheLimitAreRefused() throws {
+        var request = TestRequest()
+        request.source("A", [seriesFrame((0..<100).map { Double($0) }, labels: ["a": "b"])])
+        request.limits.sqlInputCells = 300
+        request.expression("R", ["type": "sql", "expression": "SELECT * FROM A"])
+
+        let outcomes = try request.run()
+
+        #expect(outcomes["R"]?.error?.message.contains("the tables have 400 cells") == true)
+        #expect(outcomes["A"]?.error == nil && outcomes["A"]?.frames.first?.rowCount == 100)
     }
 
     @Test func emptyAnswersAreEmptyTables() throws {

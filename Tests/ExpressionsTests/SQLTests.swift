@@ -27,6 +27,29 @@ struct SQLTests {
         #expect(frame.refID == "R")
     }
 
+    /// As in MySQL: dividing whole numbers gives fractions, and the two bars are OR.
+    @Test(arguments: [
+        ("SELECT cores / 3.0, 1 / 4, cores / 16 FROM A LIMIT 1", [["1.3333333333333333", "0.25", "0.25"]]),
+        (
+            "SELECT count(*) / 8, 7 / 2 / 2, 2 * 3 / 4, -(1) / 2, 1 / 0 FROM A",
+            [["0.5", "1.75", "1.5", "-0.5", "null"]]
+        ),
+        ("SELECT sum(cores / 64) FROM A -- a / b", [["0.5"]]),
+        (
+            "SELECT '1/2', /* 1/2 */ 0 || 1, 1 && 0, 1 | 2, cores FROM A WHERE 0 || cores = 8",
+            [["1/2", "1", "0", "3", "8"]]
+        ),
+    ])
+    func operatorsAreThoseOfMySQL(text: String, expected: [[String]]) throws {
+        #expect(try rows(text) == expected)
+    }
+
+    @Test func aColumnNamedIntervalIsNoUnit() throws {
+        let table = DataFrame(fields: [Field("interval", [1, 2] as [Int64])])
+
+        #expect(try TestRequest.sql("SELECT sum(interval / 2) FROM A", a: [table]).frames.first?.rows == [["1.5"]])
+    }
+
     static let everyType: [(Field, FieldType, [String])] = [
         (Field("x", [-128, 127] as [Int8]), .int64, ["-128", "127"]),
         (Field("x", [-32768, 32767] as [Int16]), .int64, ["-32768", "32767"]),

@@ -47,6 +47,28 @@ struct ThresholdTests {
         #expect(try threshold("gt", [2], []).frames.map(\.name) == ["no data"])
     }
 
+    /// Fingerprints above 2⁶³ are no 64-bit floats.
+    @Test func fingerprintsKeepAllOfTheirBits() throws {
+        let sets: [Labels] = [["host": "a"], ["instance": "web-1"], ["job": "api"]]
+        #expect(sets.allSatisfy { $0.fingerprint > UInt64(Int64.max) })
+        let fingerprints = sets.map { "\($0.fingerprint)" }.joined(separator: ",")
+        var request = TestRequest()
+        request.source("A", (sets + [["host": "b"]]).map { numberFrame(7, labels: $0) })
+        request.expression(
+            "R",
+            text: """
+                {"type":"threshold","expression":"A","conditions":[{"evaluator":{"type":"gt","params":[10]},
+                "unloadEvaluator":{"type":"lt","params":[5]},"loadedDimensions":{"schema":{"meta":{"type":"fingerprints",
+                "typeVersion":[1,0]},"fields":[{"name":"fingerprints","type":"number","typeInfo":{"frame":"uint64"}}]},
+                "data":{"values":[[\(fingerprints)]]}}}]}
+                """)
+
+        let outcome = try request.run()["R"]
+
+        #expect(outcome?.frames.map(\.labels) == [["host": "b"]] + sets)
+        #expect(outcome?.frames.map(\.values) == [[0], [1], [1], [1]])
+    }
+
     private static func loaded(_ sets: [Labels]) -> JSONValue {
         let numbers = sets.map { "\($0.fingerprint)" }.joined(separator: ",")
         let text = """

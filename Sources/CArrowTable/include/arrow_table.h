@@ -61,6 +61,17 @@ int arrow_time_text(int64_t nanoseconds, char *out);
 /* Reads such a text. Returns 1, or 0 when it is none. */
 int arrow_time_parse(const char *text, size_t length, int64_t *nanoseconds);
 
+/* Begins, ends: counts the bytes that SQLite allocates on this thread and has not freed. Not nested. */
+void arrow_memory_begin(void);
+void arrow_memory_end(void);
+
+/* The bytes since arrow_memory_begin on this thread. */
+int64_t arrow_memory_used(void);
+
+/* Finds the first place of `part` in `text`, or -1, in a time that grows with the sum of the lengths and not with
+ * their product. An empty part is at 0. */
+int64_t arrow_text_find(const void *text, size_t length, const void *part, size_t part_length);
+
 /* Takes from a database what reading does not need, and bounds what a statement may be. */
 int arrow_database_harden(sqlite3 *db, int32_t sql_bytes);
 

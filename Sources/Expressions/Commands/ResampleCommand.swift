@@ -52,13 +52,12 @@ struct ResampleCommand: Sendable {
     ///   - from: Where the grid starts.
     ///   - to: The last time that it may have.
     func run(
-        _ values: [ExpressionValue], refID: String, from: Timestamp, to: Timestamp, limits: ExpressionLimits,
-        checkpoint: ExpressionCheckpoint
+        _ values: [ExpressionValue], refID: String, from: Timestamp, to: Timestamp, budget: ExpressionBudget
     ) throws(ExpressionError) -> [ExpressionValue] {
         var results: [ExpressionValue] = []
-        let times = try grid(from, to, seriesCount: values.count, limits)
+        let times = try grid(from, to, seriesCount: values.count, budget)
         for value in values {
-            try checkpoint.check()
+            try budget.checkpoint.check()
             switch value.content {
             case .frame: return [value]
             case .series(let points):
@@ -78,17 +77,15 @@ struct ResampleCommand: Sendable {
     }
 
     private func grid(
-        _ from: Timestamp, _ to: Timestamp, seriesCount: Int, _ limits: ExpressionLimits
+        _ from: Timestamp, _ to: Timestamp, seriesCount: Int, _ budget: ExpressionBudget
     ) throws(ExpressionError) -> Column {
         let (range, isOverflow) = to.nanoseconds.subtractingReportingOverflow(from.nanoseconds)
         let steps = isOverflow ? Int64.max - 1 : max(0, range / windowNanoseconds)
-        let (points, isTooMany) = (Int(steps) + 1).multipliedReportingOverflow(by: max(1, seriesCount))
-        guard !isTooMany, points <= limits.points else {
-            throw ExpressionError(
-                .limit,
-                "resampling gives \(steps + 1) points for each of \(seriesCount) series; at most \(limits.points) "
-                    + "points are allowed, use a longer window")
-        }
+        let series = ExpressionValue.byteCount(ofPoints: Int(min(steps + 1, Int64(Int32.max))))
+        let (bytes, isOverflowing) = series.multipliedReportingOverflow(by: max(1, seriesCount))
+        try budget.check(
+            isOverflowing ? budget.limits.resultBytes + 1 : bytes,
+            for: "resampling \(seriesCount) series to \(steps + 1) points each")
         let start = from.nanoseconds
         return Column(filling: Int(steps) + 1, isNullable: false) { (target: UnsafeMutableBufferPointer<Timestamp>) in
             for index in target.indices {

@@ -10,7 +10,8 @@ struct ThresholdCommand: Sendable {
     /// The fingerprints of the label sets that fired the last time.
     let loaded: Set<UInt64>
 
-    init(_ model: JSONValue) throws(ExpressionError) {
+    /// - Parameter text: The text of the model, in which fingerprints have all of their 64 bits.
+    init(_ model: JSONValue, _ text: JSONText) throws(ExpressionError) {
         input = model["expression"]?.string ?? ""
         guard !input.isEmpty else {
             throw .parse("no variable specified to reference for threshold; set 'expression' to a refId")
@@ -19,13 +20,13 @@ struct ThresholdCommand: Sendable {
             throw .parse("threshold expression requires exactly one condition")
         }
         evaluator = try Self.evaluator(conditions[0]["evaluator"], "condition")
-        guard let model = conditions[0]["unloadEvaluator"], !model.isNull else {
+        guard let unloadModel = conditions[0]["unloadEvaluator"], !unloadModel.isNull else {
             unload = nil
             loaded = []
             return
         }
-        unload = try Self.evaluator(model, "unloadCondition")
-        loaded = try Self.fingerprints(conditions[0]["loadedDimensions"])
+        unload = try Self.evaluator(unloadModel, "unloadCondition")
+        loaded = try Self.fingerprints(inConditionOf: Array(text.text.utf8))
     }
 
     private static func evaluator(
@@ -38,16 +39,20 @@ struct ThresholdCommand: Sendable {
         }
     }
 
-    private static func fingerprints(_ value: JSONValue?) throws(ExpressionError) -> Set<UInt64> {
-        guard let value, !value.isNull else { return [] }
+    private static func fingerprints(inConditionOf text: [UInt8]) throws(ExpressionError) -> Set<UInt64> {
         func failure(_ fact: String) -> ExpressionError {
             .parse("failed to parse loaded dimensions: invalid format of loaded dimensions frame: \(fact)")
         }
         let frame: DataFrame
         do {
-            frame = try DataFrame(json: Array(value.encoded().utf8))
-        } catch {
+            let condition = Array(text[try JSONSlices.elements(ofArrayAt: ["conditions"], in: text)[0]])
+            guard let range = try JSONSlices.value(at: ["loadedDimensions"], in: condition) else { return [] }
+            if condition[range].elementsEqual("null".utf8) { return [] }
+            frame = try DataFrame(json: Array(condition[range]))
+        } catch let error as FrameError {
             throw failure(error.message)
+        } catch {
+            throw failure("\(error)")
         }
         guard frame.meta?.type == "fingerprints", frame.meta?.typeVersion == FrameMeta.TypeVersion(1, 0) else {
             throw failure("its type has to be fingerprints 1.0, not \(frame.meta?.type ?? "none")")

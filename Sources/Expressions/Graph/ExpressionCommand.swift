@@ -18,7 +18,13 @@ enum ExpressionCommand: Sendable {
     /// Reads the model of a query.
     ///
     /// - Throws: ``ExpressionError`` `.parse`, `.limit`, `.disabled`, with the refId in its text.
-    init(_ model: JSONValue, refID: String, limits: ExpressionLimits) throws(ExpressionError) {
+    init(_ text: JSONText, refID: String, limits: ExpressionLimits) throws(ExpressionError) {
+        let model: JSONValue
+        do {
+            model = try JSONValue(parsing: text.text)
+        } catch {
+            throw .parse("failed to parse expression '\(refID)': \(error.message)")
+        }
         guard let name = model["type"]?.string, !name.isEmpty else {
             throw .parse("invalid command type in expression '\(refID)': no expression command type in query")
         }
@@ -28,26 +34,26 @@ enum ExpressionCommand: Sendable {
                     + "type")
         }
         do {
-            self = try Self.command(kind, model, limits)
+            self = try Self.command(kind, model, text, limits)
         } catch {
             throw ExpressionError(error.code, "failed to parse expression '\(refID)': \(error.message)")
         }
     }
 
     private static func command(
-        _ kind: Kind, _ model: JSONValue, _ limits: ExpressionLimits
+        _ kind: Kind, _ model: JSONValue, _ text: JSONText, _ limits: ExpressionLimits
     ) throws(ExpressionError) -> ExpressionCommand {
         switch kind {
-        case .math: .math(try MathProgram(try text(model), limits: limits))
+        case .math: .math(try MathProgram(try formula(model), limits: limits))
         case .reduce: .reduce(try ReduceCommand(model))
         case .resample: .resample(try ResampleCommand(model))
-        case .threshold: .threshold(try ThresholdCommand(model))
+        case .threshold: .threshold(try ThresholdCommand(model, text))
         case .classic: .classic(try ClassicCommand(model))
         case .sql: .sql(try SQLCommand(model, limits: limits))
         }
     }
 
-    private static func text(_ model: JSONValue) throws(ExpressionError) -> String {
+    private static func formula(_ model: JSONValue) throws(ExpressionError) -> String {
         guard let text = model["expression"]?.string, !text.allSatisfy(\.isWhitespace) else {
             throw .parse("command is missing an expression")
         }

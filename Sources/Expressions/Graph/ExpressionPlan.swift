@@ -12,7 +12,7 @@ public struct ExpressionPlan: Sendable {
             /// A plugin answers; its id.
             case dataSource(type: String)
             /// The query's own object says what to calculate.
-            case expression(JSONValue)
+            case expression(JSONText)
         }
 
         /// Unique in the request.
@@ -64,8 +64,8 @@ public struct ExpressionPlan: Sendable {
         var nodes: [ExpressionGraph.Node] = []
         for query in queries {
             var node = ExpressionGraph.Node(refID: query.refID, command: nil)
-            if case .expression(let model) = query.kind {
-                node.command = try ExpressionCommand(model, refID: query.refID, limits: limits)
+            if case .expression(let text) = query.kind {
+                node.command = try ExpressionCommand(text, refID: query.refID, limits: limits)
             }
             nodes.append(node)
         }
@@ -93,7 +93,8 @@ public struct ExpressionPlan: Sendable {
     public func evaluate(
         _ inputs: [String: Input], checkpoint: ExpressionCheckpoint = .none
     ) -> [String: Outcome] {
-        var run = ExpressionRun(queries: queries, graph: graph, limits: limits, checkpoint: checkpoint)
+        let budget = ExpressionBudget(limits: limits, checkpoint: checkpoint)
+        var run = ExpressionRun(queries: queries, graph: graph, budget: budget)
         for place in graph.order { run.step(place, inputs[queries[place].refID]) }
         return run.outcomes()
     }

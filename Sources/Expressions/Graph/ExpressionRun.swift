@@ -11,23 +11,26 @@ struct ExpressionRun {
 
     private let queries: [ExpressionPlan.Query]
     private let graph: ExpressionGraph
-    private let limits: ExpressionLimits
-    private let checkpoint: ExpressionCheckpoint
+    private var budget: ExpressionBudget
+    /// The cells of the data sources' answers that may still be read.
+    private var cellsLeft: Int
     private var results: [Int: Result] = [:]
+    /// How many expressions have not taken a result yet.
+    private var readersLeft: [Int]
     /// What SQL expressions take, by query.
     private var tables: [Int: Swift.Result<DataFrame, ExpressionError>] = [:]
     /// The queries that SQL expressions take, and those that any other expression does.
     private let tableInputs: Set<Int>
     private let valueInputs: Set<Int>
 
-    init(
-        queries: [ExpressionPlan.Query], graph: ExpressionGraph, limits: ExpressionLimits,
-        checkpoint: ExpressionCheckpoint
-    ) {
+    init(queries: [ExpressionPlan.Query], graph: ExpressionGraph, budget: ExpressionBudget) {
         self.queries = queries
         self.graph = graph
-        self.limits = limits
-        self.checkpoint = checkpoint
+        self.budget = budget
+        // A value that is calculated with takes 8 bytes, however few it came in.
+        cellsLeft = budget.limits.inputBytes / 8
+        readersLeft = [Int](repeating: 0, count: queries.count)
+        for need in graph.needs.joined() { readersLeft[need] += 1 }
         var tableInputs: Set<Int> = []
         var valueInputs: Set<Int> = []
         for (place, node) in graph.nodes.enumerated() {
@@ -44,17 +47,42 @@ struct ExpressionRun {
     // MARK: Steps
 
     /// Finds the result of one query; all that it needs has its own.
+    ///
+    /// What is hidden and not needed any more is dropped.
     mutating func step(_ place: Int, _ input: ExpressionPlan.Input?) {
         do throws(ExpressionError) {
-            try checkpoint.check()
+            try budget.checkpoint.check()
             if case .expression = queries[place].kind {
-                results[place] = .values(try calculate(place))
+                if !queries[place].isHidden || readersLeft[place] > 0 {
+                    results[place] = .values(try calculated(place))
+                }
             } else {
                 results[place] = .values(try read(place, input))
             }
         } catch {
             results[place] = .failed(error)
         }
+        for need in graph.needs[place] {
+            readersLeft[need] -= 1
+            if readersLeft[need] == 0, queries[need].isHidden { drop(need) }
+        }
+    }
+
+    /// The result of an expression, for which there is room.
+    private mutating func calculated(_ place: Int) throws(ExpressionError) -> [ExpressionValue] {
+        let values = try calculate(place)
+        let bytes = values.reduce(0) { $0 + $1.byteCount }
+        try budget.check(bytes, for: "the result of \(queries[place].refID)")
+        budget.heldBytes += bytes
+        return values
+    }
+
+    private mutating func drop(_ place: Int) {
+        if case .values(let values)? = results[place], case .expression = queries[place].kind {
+            budget.heldBytes -= values.reduce(0) { $0 + $1.byteCount }
+        }
+        results[place] = nil
+        tables[place] = nil
     }
 
     private mutating func read(
@@ -64,6 +92,7 @@ struct ExpressionRun {
         guard case .dataSource(let type) = query.kind else { return [] }
         var frames: [DataFrame] = []
         var notices: [Notice] = []
+        var frameNotices: [Notice] = []
         switch input {
         case .frames(let sent, let remarks): (frames, notices) = (sent, remarks)
         case .failed(let error): throw error
@@ -75,18 +104,32 @@ struct ExpressionRun {
             } catch {
                 throw .readData(query.refID, error.message)
             }
+            cellsLeft -= frame.rowCount * frame.fields.count
+            if !frame.fields.isEmpty { frameNotices += frame.meta?.notices ?? [] }
+        }
+        guard cellsLeft >= 0 else {
+            throw .readData(
+                query.refID, "the answers of the request have too many values to calculate with; ask for fewer series")
         }
         if tableInputs.contains(place) {
             let table = Swift.Result { () throws(ExpressionError) in
-                try TableConversion(refID: query.refID).table(of: frames)
+                try TableConversion(refID: query.refID, maximumCells: budget.limits.sqlInputCells).table(of: frames)
             }
             tables[place] = table
             // What only SQL takes need not be of a form that the others can use.
-            if !valueInputs.contains(place) { return [with(notices, .noData(try table.get()))] }
+            if !valueInputs.contains(place) {
+                // Too large a table is what the expression asks for, not what the data source does wrong.
+                if case .failure(let error) = table, error.code == .limit { return frames.map { .noData($0) } }
+                return [with(notices + frameNotices, .noData(try table.get()))]
+            }
         }
-        var values = try FrameConversion(refID: query.refID, sourceType: type).values(of: frames)
-        if let first = values.first { values[0] = with(notices, first) }
+        var values = try conversion(query.refID, type).values(of: frames)
+        if let first = values.first { values[0] = with(notices + frameNotices, first) }
         return values
+    }
+
+    private func conversion(_ refID: String, _ type: String) -> FrameConversion {
+        FrameConversion(refID: refID, sourceType: type, readsDataPlane: budget.limits.readsDataPlane)
     }
 
     private func with(_ notices: [Notice], _ value: ExpressionValue) -> ExpressionValue {
@@ -108,16 +151,16 @@ struct ExpressionRun {
         guard let command = graph.nodes[place].command else { return [] }
         switch command {
         case .math(let program):
-            let evaluator = MathEvaluator(refID: query.refID, limits: limits, checkpoint: checkpoint)
-            return try evaluator.evaluate(program, variables)
+            return try MathEvaluator(refID: query.refID, budget: budget).evaluate(program, variables)
         case .reduce(let command): return try command.run(variables[command.input] ?? [], refID: query.refID)
         case .threshold(let command): return command.run(variables[command.input] ?? [], refID: query.refID)
         case .classic(let command): return command.run(variables, refID: query.refID)
         case .resample(let command):
             return try command.run(
-                variables[command.input] ?? [], refID: query.refID, from: query.from, to: query.to, limits: limits,
-                checkpoint: checkpoint)
-        case .sql(let command): return try command.run(try inputTables(place), refID: query.refID, limits, checkpoint)
+                variables[command.input] ?? [], refID: query.refID, from: query.from, to: query.to, budget: budget)
+        case .sql(let command):
+            return try command.run(
+                try inputTables(place), refID: query.refID, budget.limits, budget.checkpoint)
         }
     }
 

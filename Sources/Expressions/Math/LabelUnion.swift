@@ -49,6 +49,7 @@ struct LabelUnion {
         if pairs.isEmpty, left.count == 1, right.count == 1 {
             // A single item on each side joins whatever its labels are, and loses them.
             pairs = [LabelPair(left: 0, right: 0, labels: [:])]
+            return
         }
         findDrops(left.count, right.count, found)
     }

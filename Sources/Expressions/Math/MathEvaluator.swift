@@ -5,8 +5,8 @@ import PluginABI
 struct MathEvaluator {
     /// The name of the results.
     let refID: String
-    let limits: ExpressionLimits
-    let checkpoint: ExpressionCheckpoint
+    /// What is held beside the results of this expression.
+    let budget: ExpressionBudget
 
     private static let maximumPairs = 1_000_000
     /// Binary operators that a notice lists, and items for each of their sides.
@@ -20,10 +20,24 @@ struct MathEvaluator {
         var right: [Labels]
     }
 
-    init(refID: String, limits: ExpressionLimits = ExpressionLimits(), checkpoint: ExpressionCheckpoint = .none) {
+    /// The results of a step, and what they take beside the variables.
+    private struct Operand {
+        var values: [ExpressionValue]
+        var bytes = 0
+
+        /// A result that shares nothing.
+        init(_ values: [ExpressionValue]) {
+            self.values = values
+            bytes = values.reduce(0) { $0 + $1.byteCount }
+        }
+
+        /// The values of a variable, whose memory its own query counts.
+        init(sharing values: [ExpressionValue]) { self.values = values }
+    }
+
+    init(refID: String, budget: ExpressionBudget = ExpressionBudget()) {
         self.refID = refID
-        self.limits = limits
-        self.checkpoint = checkpoint
+        self.budget = budget
     }
 
     /// Runs the operations.
@@ -33,28 +47,27 @@ struct MathEvaluator {
     func evaluate(
         _ program: MathProgram, _ variables: [String: [ExpressionValue]]
     ) throws(ExpressionError) -> [ExpressionValue] {
-        var stack: [[ExpressionValue]] = []
+        var stack: [Operand] = []
         var drops: [Drop] = []
         for (place, instruction) in program.instructions.enumerated() {
-            try checkpoint.check()
+            try budget.checkpoint.check()
+            let held = stack.reduce(0) { $0 + $1.bytes }
             switch instruction {
-            case .number(let value, _): stack.append([scalar(value)])
-            case .variable(let name, _): stack.append((variables[name] ?? []).map(renamed))
-            case .unary(let symbol):
-                stack.append(stack.removeLast().map { unary($0, symbol.apply) })
+            case .number(let value, _): stack.append(Operand([scalar(value)]))
+            case .variable(let name, _): stack.append(Operand(sharing: (variables[name] ?? []).map(renamed)))
             case .call(let function) where function.arity == 0:
-                stack.append([scalar(function.constant)])
-            case .call(let function):
-                stack.append(stack.removeLast().map { call(function, $0) })
+                stack.append(Operand([scalar(function.constant)]))
+            case .unary(let symbol): stack.append(try mapped(stack.removeLast(), held) { unary($0, symbol.apply) })
+            case .call(let function): stack.append(try mapped(stack.removeLast(), held) { call(function, $0) })
             case .binary(let symbol):
                 let right = stack.removeLast()
                 let left = stack.removeLast()
                 var drop = Drop(place: place, left: [], right: [])
-                stack.append(try binary(symbol, left, right, &drop))
+                stack.append(Operand(try binary(symbol, left.values, right.values, held, &drop)))
                 if !drop.left.isEmpty || !drop.right.isEmpty { drops.append(drop) }
             }
         }
-        var result = stack.removeLast()
+        var result = stack.removeLast().values
         if !drops.isEmpty, !result.isEmpty { result[0].notices.append(notice(drops, program)) }
         return result
     }
@@ -69,6 +82,15 @@ struct MathEvaluator {
     }
 
     // MARK: One value
+
+    /// - Parameter held: The bytes of all operands.
+    private func mapped(
+        _ operand: Operand, _ held: Int, _ transform: (ExpressionValue) -> ExpressionValue
+    ) throws(ExpressionError) -> Operand {
+        let bytes = operand.values.reduce(0) { $0 + $1.byteCount }
+        try budget.check(held + bytes, for: "calculating with \(operand.values.count) items")
+        return Operand(operand.values.map(transform))
+    }
 
     private func unary(_ value: ExpressionValue, _ apply: (Double) -> Double) -> ExpressionValue {
         var result = value
@@ -115,28 +137,26 @@ struct MathEvaluator {
     // MARK: Two values
 
     private func binary(
-        _ symbol: BinaryOperator, _ left: [ExpressionValue], _ right: [ExpressionValue], _ drop: inout Drop
+        _ symbol: BinaryOperator, _ left: [ExpressionValue], _ right: [ExpressionValue], _ held: Int,
+        _ drop: inout Drop
     ) throws(ExpressionError) -> [ExpressionValue] {
         guard let first = left.first, let other = right.first else { return [] }
         if left.count == 1 || right.count == 1, first.isNoData || other.isNoData {
             return [first.isNoData ? first : other]
         }
         let union = try LabelUnion(
-            left.map(\.labels), right.map(\.labels), maximumPairs: Self.maximumPairs, checkpoint: checkpoint)
+            left.map(\.labels), right.map(\.labels), maximumPairs: Self.maximumPairs,
+            checkpoint: budget.checkpoint)
         drop.left = union.leftDrops.filter { !left[$0].isNoData }.map { left[$0].labels }
         drop.right = union.rightDrops.filter { !right[$0].isNoData }.map { right[$0].labels }
         var results: [ExpressionValue] = []
         results.reserveCapacity(union.pairs.count)
-        var points = 0
+        var bytes = held
         for pair in union.pairs {
-            if results.count % 64 == 0 { try checkpoint.check() }
-            points += max(left[pair.left].pointCount, right[pair.right].pointCount)
-            guard points <= limits.points else {
-                throw ExpressionError(
-                    .limit,
-                    "combining \(left.count) with \(right.count) items gives more than \(limits.points) points; "
-                        + "check that both sides have the same label names and values")
-            }
+            if results.count % 64 == 0 { try budget.checkpoint.check() }
+            bytes += max(left[pair.left].byteCount, right[pair.right].byteCount)
+            try budget.check(
+                bytes, for: "combining \(left.count) with \(right.count) items, whose labels make many pairs,")
             results.append(join(symbol, left[pair.left], right[pair.right], pair.labels))
         }
         return results
@@ -201,7 +221,7 @@ struct MathEvaluator {
 
     private func list(_ items: [Labels]) -> String {
         let shown = items.prefix(Self.listedItems).map { "{\($0.text)}" }.joined(separator: " ")
-        guard items.count >= Self.listedItems else { return shown }
+        guard items.count > Self.listedItems else { return shown }
         return "\(shown)...\(items.count - Self.listedItems) more..."
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CArrowTable
 import CSQLite
 import Glibc
 import PluginABI
@@ -77,7 +78,7 @@ struct SQLCall {
         for index in 0..<Int(count) {
             guard let text = text(index) else { return answer(nil as String?) }
             whole += text
-            guard whole.utf8.count <= 16 << 20 else { return sqlite3_result_error_toobig(context) }
+            guard whole.utf8.count <= maximumLength else { return sqlite3_result_error_toobig(context) }
         }
         answer(whole)
     }
@@ -100,6 +101,52 @@ struct SQLCall {
         let number = Int(max(-1e9, min(1e9, count)))
         let chosen = number > 0 ? parts.prefix(number) : parts.suffix(-number)
         answer(chosen.joined(separator: delimiter))
+    }
+
+    /// The bytes that a value may have.
+    private var maximumLength: Int {
+        Int(sqlite3_limit(sqlite3_context_db_handle(context), SQLITE_LIMIT_LENGTH, -1))
+    }
+
+    /// The place of the second text in the first, in characters from 1; 0: it is not there.
+    func position() {
+        guard let text = text(0), let part = self.text(1) else { return answer(nil as Int64?) }
+        let bytes = Array(text.utf8)
+        let place = Self.place(of: Array(part.utf8), in: bytes[...])
+        answer(place.map { Int64(bytes[..<$0].count(where: { $0 & 0xC0 != 0x80 })) + 1 } ?? 0)
+    }
+
+    /// The first text with the third wherever it has the second.
+    func replaced() {
+        guard let text = text(0), let part = self.text(1), let other = self.text(2) else {
+            return answer(nil as String?)
+        }
+        guard !part.isEmpty else { return answer(text) }
+        let (wanted, replacement, maximum) = (Array(part.utf8), Array(other.utf8), maximumLength)
+        var rest = Array(text.utf8)[...]
+        var result: [UInt8] = []
+        while let place = Self.place(of: wanted, in: rest) {
+            result += rest[..<place]
+            result += replacement
+            rest = rest[(place + wanted.count)...]
+            guard result.count <= maximum else { return sqlite3_result_error_toobig(context) }
+        }
+        answer(String(decoding: result + rest, as: UTF8.self))
+    }
+
+    private static func place(of part: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+        let offset = bytes.withUnsafeBytes { arrow_text_find($0.baseAddress, $0.count, part, part.count) }
+        return offset < 0 ? nil : bytes.startIndex + Int(offset)
+    }
+
+    /// The text without those characters at its ends that the second has.
+    func trimmed(atStart: Bool, atEnd: Bool) {
+        guard let text = text(0), let characters = self.text(1) else { return answer(nil as String?) }
+        let unwanted = Set(characters.unicodeScalars)
+        var rest = text.unicodeScalars[...]
+        if atStart { rest = rest.drop { unwanted.contains($0) } }
+        if atEnd { while let last = rest.last, unwanted.contains(last) { rest.removeLast() } }
+        answer(String(rest))
     }
 
     // MARK: JSON
@@ -125,17 +172,30 @@ struct SQLCall {
         guard let target = json(0), let candidate = json(1) else {
             return fail("json_contains: an argument is not JSON")
         }
-        answer(Self.contains(target, candidate) ? Int64(1) : 0)
+        var comparisons = 0
+        let isContained = Self.contains(target, candidate, &comparisons)
+        guard comparisons <= Self.maximumComparisons else {
+            return fail("json_contains: the lists are too long to be compared")
+        }
+        answer(isContained ? Int64(1) : 0)
     }
 
-    private static func contains(_ target: JSONValue, _ candidate: JSONValue) -> Bool {
+    /// About 10 ms.
+    private static let maximumComparisons = 100_000
+
+    /// - Parameter comparisons: Counts them; past the maximum the answer means nothing.
+    private static func contains(_ target: JSONValue, _ candidate: JSONValue, _ comparisons: inout Int) -> Bool {
+        comparisons += 1
+        guard comparisons <= maximumComparisons else { return true }
         switch (target, candidate) {
         case (.array(let items), .array(let wanted)):
-            wanted.allSatisfy { one in items.contains { contains($0, one) } }
-        case (.array(let items), _): items.contains { contains($0, candidate) }
+            return wanted.allSatisfy { one in items.contains { contains($0, one, &comparisons) } }
+        case (.array(let items), _): return items.contains { contains($0, candidate, &comparisons) }
         case (.object(let object), .object(let wanted)):
-            wanted.allSatisfy { member in object[member.key].map { contains($0, member.value) } ?? false }
-        default: target == candidate
+            return wanted.allSatisfy { member in
+                object[member.key].map { contains($0, member.value, &comparisons) } ?? false
+            }
+        default: return target == candidate
         }
     }
 }

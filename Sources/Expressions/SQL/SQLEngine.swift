@@ -28,13 +28,7 @@ struct SQLEngine {
 
     private func checkInput(_ tables: [String: DataFrame]) throws(ExpressionError) {
         let cells = tables.values.reduce(0) { $0 + $1.rowCount * $1.fields.count }
-        guard limits.sqlInputCells == 0 || cells <= limits.sqlInputCells else {
-            throw ExpressionError(
-                .limit,
-                "sql expression: input limit exceeded: the tables have \(cells) cells (rows x columns) and at most "
-                    + "\(limits.sqlInputCells) are allowed; ask for fewer rows or raise [expressions] "
-                    + "sql_expression_cell_limit")
-        }
+        try Self.check(cells: cells, maximum: limits.sqlInputCells)
         let names = Dictionary(grouping: tables.keys, by: { $0.lowercased() })
         for (_, same) in names where same.count > 1 {
             throw ExpressionError(
@@ -44,9 +38,23 @@ struct SQLEngine {
         }
     }
 
+    /// Checks the size of what goes in.
+    ///
+    /// - Throws: ``ExpressionError`` `.limit`.
+    static func check(cells: Int, maximum: Int) throws(ExpressionError) {
+        guard maximum == 0 || cells <= maximum else {
+            throw ExpressionError(
+                .limit,
+                "sql expression: input limit exceeded: the tables have \(cells) cells (rows x columns) and at most "
+                    + "\(maximum) are allowed; ask for fewer rows or raise [expressions] sql_expression_cell_limit")
+        }
+    }
+
     private func run(
         _ text: String, _ sources: borrowing SQLTables, _ names: Set<String>
     ) throws(ExpressionError) -> Answer {
+        arrow_memory_begin()
+        defer { arrow_memory_end() }
         var handle: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX
         guard sqlite3_open_v2(":memory:", &handle, flags, nil) == SQLITE_OK, let database = handle else {

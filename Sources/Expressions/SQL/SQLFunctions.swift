@@ -52,6 +52,12 @@ enum SQLFunctions {
         Function(name: "if", arguments: 3) { context, _, values in
             sqlite3_result_value(context, SQLCall(context, 3, values).isTrue(0) ? values?[1] : values?[2])
         },
+        // SQLite's own are slow in ways that cannot be interrupted: a search may compare each byte with each other.
+        Function(name: "instr", arguments: 2) { SQLCall($0, $1, $2).position() },
+        Function(name: "replace", arguments: 3) { SQLCall($0, $1, $2).replaced() },
+        Function(name: "trim", arguments: 2) { SQLCall($0, $1, $2).trimmed(atStart: true, atEnd: true) },
+        Function(name: "ltrim", arguments: 2) { SQLCall($0, $1, $2).trimmed(atStart: true, atEnd: false) },
+        Function(name: "rtrim", arguments: 2) { SQLCall($0, $1, $2).trimmed(atStart: false, atEnd: true) },
         Function(name: "length", arguments: 1) { SQLCall($0, $1, $2).length() },
         Function(name: "char_length", arguments: 1) { SQLCall($0, $1, $2).characterCount() },
         Function(name: "log", arguments: 1) { SQLCall($0, $1, $2).number { $0 > 0 ? Glibc.log($0) : nil } },

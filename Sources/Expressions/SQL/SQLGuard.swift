@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CArrowTable
 import CSQLite
 
 /// Watches over one statement: what it may do, how long it may take, how much memory it may hold.
@@ -6,7 +7,6 @@ final class SQLGuard {
     private let limits: ExpressionLimits
     private let checkpoint: ExpressionCheckpoint
     private let end: ContinuousClock.Instant?
-    private let memoryBefore = sqlite3_memory_used()
     /// The tables, in lower case.
     private let tables: Set<String>
     /// Why the statement was refused or stopped.
@@ -48,7 +48,7 @@ final class SQLGuard {
                 "sql expression: took longer than \(limits.sqlTimeout); ask for fewer rows or raise [expressions] "
                     + "sql_expression_timeout")
         }
-        if error == nil, sqlite3_memory_used() - memoryBefore > Int64(limits.sqlMemoryBytes) {
+        if error == nil, arrow_memory_used() > Int64(limits.sqlMemoryBytes) {
             error = ExpressionError(
                 .limit,
                 "sql expression: sorting and grouping need more than \(limits.sqlMemoryBytes >> 20) MiB; join or "

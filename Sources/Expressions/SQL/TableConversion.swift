@@ -6,22 +6,27 @@ import PluginABI
 /// Series and numbers become rows with their name and labels as columns; any other answer has to be a table already.
 struct TableConversion {
     let refID: String
+    /// The most cells of a table that is made of series or numbers; 0: no limit.
+    let maximumCells: Int
 
     /// - Throws: ``ExpressionError`` `.readData` for answers that are no table.
     func table(of frames: [DataFrame]) throws(ExpressionError) -> DataFrame {
         let kind = frames.first?.meta?.type ?? ""
         var table: DataFrame
-        switch kind {
-        case "numeric-multi", "numeric-wide":
-            table = try rows(of: DataPlaneReader(refID: refID).values(of: frames, type: kind) ?? [])
-        case "timeseries-multi", "timeseries-wide", "timeseries-many":
-            table = try rows(of: DataPlaneReader(refID: refID).values(of: frames, type: kind) ?? [])
-        default: table = try single(frames)
+        // Frames that break the rules of their type are taken for what they look like.
+        if Self.itemKinds.contains(kind), let items = try DataPlaneReader(refID: refID).values(of: frames, type: kind) {
+            table = try rows(of: items)
+        } else {
+            table = try single(frames)
         }
         try checkNames(&table)
         table.refID = refID
         return table
     }
+
+    private static let itemKinds: Set = [
+        "numeric-multi", "numeric-wide", "timeseries-multi", "timeseries-wide", "timeseries-many",
+    ]
 
     private func single(_ frames: [DataFrame]) throws(ExpressionError) -> DataFrame {
         let reason = "can not convert because the response is missing the data type (frame.meta.type) and has"
@@ -56,6 +61,10 @@ struct TableConversion {
     private func rows(of values: [ExpressionValue]) throws(ExpressionError) -> DataFrame {
         let items = values.filter { !$0.isNoData }
         guard !items.isEmpty else { return DataFrame() }
+        let keys = Set(items.flatMap(\.labels.keys)).sorted()
+        let count = items.reduce(0) { $0 + $1.pointCount }
+        // Three columns at least stand beside the labels.
+        try SQLEngine.check(cells: count * (3 + keys.count), maximum: maximumCells)
         let rows = Self.sortedRows(items)
         var fields: [Field] = []
         if case .series = items[0].content { fields.append(times(items, rows)) }
@@ -66,7 +75,6 @@ struct TableConversion {
             let names = items.map { $0.config?.displayNameFromDS }
             fields.append(Field("__display_name__", rows.map { names[$0.item] }))
         }
-        let keys = Set(items.flatMap(\.labels.keys)).sorted()
         for key in keys { fields.append(Field(key, rows.map { items[$0.item].labels[key] })) }
         return DataFrame(fields: fields)
     }

@@ -64,6 +64,20 @@ struct ExpressionValue: Sendable {
     var pointCount: Int {
         if case .series(let points) = content { points.count } else { 1 }
     }
+
+    /// About the memory that it takes; columns that it shares with others count as well.
+    var byteCount: Int {
+        switch content {
+        case .frame(let frame): Self.itemBytes + frame.fields.reduce(0) { $0 + $1.column.byteCount }
+        case .scalar, .number: Self.itemBytes
+        case .series(let points): Self.byteCount(ofPoints: points.count)
+        }
+    }
+
+    private static let itemBytes = 256
+
+    /// About the memory that a series takes.
+    static func byteCount(ofPoints count: Int) -> Int { itemBytes + 16 * count }
 }
 
 extension Column {

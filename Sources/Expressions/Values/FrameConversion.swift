@@ -6,11 +6,15 @@ struct FrameConversion {
     let refID: String
     /// The id of the plugin that answered.
     let sourceType: String
+    /// Whether the type that frames declare says how they are read.
+    var readsDataPlane = true
 
     /// - Throws: ``ExpressionError`` `.readData` for frames of a form that has no values.
     func values(of frames: [DataFrame]) throws(ExpressionError) -> [ExpressionValue] {
         guard let first = frames.first else { return [.noData()] }
-        if let type = first.meta?.type, !type.isEmpty, first.meta?.typeVersion != FrameMeta.TypeVersion(0, 0) {
+        if readsDataPlane, let type = first.meta?.type, !type.isEmpty,
+            first.meta?.typeVersion != FrameMeta.TypeVersion(0, 0)
+        {
             if let values = try DataPlaneReader(refID: refID).values(of: frames, type: type) { return values }
         }
         if let values = prometheusVector(frames) { return values }

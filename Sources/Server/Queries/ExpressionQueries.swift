@@ -30,7 +30,7 @@ struct ExpressionQueries: Sendable {
         var calls: [Call] = []
         var queries: [ExpressionPlan.Query] = []
         for item in items {
-            var kind = ExpressionPlan.Query.Kind.expression(item.query.model)
+            var kind = ExpressionPlan.Query.Kind.expression(item.query.json)
             if item.source != .expression {
                 let source = try await services.resolver.find(item.source, orgID: identity.orgID)
                 calls.append(Call(query: item.query, source: source))

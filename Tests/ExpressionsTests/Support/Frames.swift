@@ -48,7 +48,12 @@ struct TestRequest {
     }
 
     mutating func expression(_ refID: String, _ model: JSONValue, isHidden: Bool = false) {
-        add(refID, .expression(model), isHidden)
+        add(refID, .expression(JSONText(model.encoded())), isHidden)
+    }
+
+    /// Adds an expression whose text is not what an encoder makes.
+    mutating func expression(_ refID: String, text: String) {
+        add(refID, .expression(JSONText(text)), false)
     }
 
     private mutating func add(_ refID: String, _ kind: ExpressionPlan.Query.Kind, _ isHidden: Bool) {
