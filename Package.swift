@@ -48,6 +48,7 @@ let package = Package(
         .executable(name: "grafana-plugin-runner", targets: ["grafana-plugin-runner"]),
         .executable(name: "grafana-sign", targets: ["grafana-sign"]),
         .library(name: "PluginABI", targets: ["PluginABI"]),
+        .library(name: "PluginTesting", targets: ["PluginTesting"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -114,6 +115,8 @@ let package = Package(
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ]),
+        // What an author proves a plugin with.
+        target("PluginTesting", ["PluginABI", "PluginHost", logging]),
         target("Expressions", ["PluginABI", "CArrowTable", "CSQLite"]),
         target("Storage", ["CSQLite", "CLinux", logging] + crypto),
         target(
@@ -194,6 +197,9 @@ let package = Package(
         tests(
             "BuiltinDatasourcesTests",
             ["BuiltinDatasources", "CPluginABI", "PluginABI", "PluginHost", "TestSupport", "CSQLite", logging]),
+        tests(
+            "PluginTestingTests",
+            ["PluginTesting", "PluginABI", "PluginHost", "CPluginABI", "CSQLite", "BuiltinDatasources", "TestSupport"]),
         tests(
             "ServerTests",
             [

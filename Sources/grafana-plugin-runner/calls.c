@@ -45,6 +45,7 @@ static void destroy(rn_call_t *call) {
     if (call->state && call->instance && rn.call_api.release) {
         rn.call_api.release(call->instance->pointer, call->state);
     }
+    rn_end_exchanges(call->handle);
     if (call->instance) {
         rn_instance_give(call->instance);
     }
@@ -70,6 +71,21 @@ void rn_call_give(rn_call_t *call) {
     }
 }
 
+/* Lets what is emitted meanwhile go out together, when the plugin's function soon returns. */
+static void collect(rn_call_t *call) {
+    pthread_mutex_lock(&call->lock);
+    call->is_collecting = !rn.is_blocking;
+    call->collector = pthread_self();
+    pthread_mutex_unlock(&call->lock);
+}
+
+static void flush(rn_call_t *call) {
+    pthread_mutex_lock(&call->lock);
+    call->is_collecting = 0;
+    rn_send(&call->out, NULL, 0);
+    pthread_mutex_unlock(&call->lock);
+}
+
 rn_call_t *rn_call_begin_lifecycle(uint64_t handle) {
     rn_call_t *call = calloc(1, sizeof *call);
     if (!call) {
@@ -90,6 +106,8 @@ rn_call_t *rn_call_begin_lifecycle(uint64_t handle) {
 }
 
 void rn_call_end_lifecycle(rn_call_t *call) {
+    /* What was said of it comes before its end. */
+    flush(call);
     pthread_mutex_lock(&lock);
     call->is_completed = 1;
     pthread_mutex_unlock(&lock);
@@ -185,21 +203,6 @@ static void *make_request(const uint8_t *message, const runner_start_t *start) {
 /* ---------------------------------------------------------------------------------------------------------------
  * Functions of the plugin
  */
-
-/* Lets what is emitted meanwhile go out together, when the plugin's function soon returns. */
-static void collect(rn_call_t *call) {
-    pthread_mutex_lock(&call->lock);
-    call->is_collecting = !rn.is_blocking;
-    call->collector = pthread_self();
-    pthread_mutex_unlock(&call->lock);
-}
-
-static void flush(rn_call_t *call) {
-    pthread_mutex_lock(&call->lock);
-    call->is_collecting = 0;
-    rn_send(&call->out, NULL, 0);
-    pthread_mutex_unlock(&call->lock);
-}
 
 static void run_start(void *context, uint64_t number) {
     rn_call_t *call = context;
@@ -365,7 +368,7 @@ void rn_call_message(const runner_header_t *header, const uint8_t *message) {
         if (!runner_read_body(message, &event, sizeof event)) {
             break;
         }
-        if (event.event == GF_EVENT_HTTP && rn.is_blocking) {
+        if ((event.event == GF_EVENT_HTTP || event.event == GF_EVENT_WEBSOCKET) && rn.is_blocking) {
             atomic_fetch_add(&call->events, 1);
             rn_wake();
             break;

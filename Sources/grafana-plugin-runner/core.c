@@ -116,8 +116,9 @@ static gf_time now(const gf_host_t *host) {
 static const struct {
     const char *id;
     const void *table;
-} extensions[] = {{GF_HTTP_EXT, &rn_http},         {GF_TIMER_EXT, &rn_timer}, {GF_SECRETS_EXT, &rn_secrets},
-                  {GF_SETTINGS_EXT, &rn_settings}, {GF_KV_EXT, &rn_kv},       {GF_JSON_EXT, &rn_json},
+} extensions[] = {{GF_HTTP_EXT, &rn_http},         {GF_WEBSOCKET_EXT, &rn_websocket}, {GF_TIMER_EXT, &rn_timer},
+                  {GF_SECRETS_EXT, &rn_secrets},   {GF_SETTINGS_EXT, &rn_settings},   {GF_KV_EXT, &rn_kv},
+                  {GF_JSON_EXT, &rn_json},
                   {GF_METRICS_HOST_EXT, &rn_metrics}};
 
 static const gf_extension_t *get_extension(const gf_host_t *host, gf_str_t id) {

@@ -4,6 +4,8 @@
  * its structs; whether the data make sense the server judges, from copies of its own. */
 #include "runner.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@
 #define METADATA_BYTES_MAX (256 << 20)
 #define ROWS_MAX ((int64_t)1 << 40)
 #define VIEW_BLOCKS_MAX 65536
+#define PROBLEM_MAX 384
+#define NO_MEMORY "there is no memory for its description"
 
 /* ---------------------------------------------------------------------------------------------------------------
  * Schemas
@@ -21,12 +25,13 @@ static rn_column_t column_of(const char *format) {
     static const struct {
         const char *format;
         rn_column_t column;
-    } known[] = {{"c", {RN_FIXED, 1}}, {"C", {RN_FIXED, 1}},       {"s", {RN_FIXED, 2}},       {"S", {RN_FIXED, 2}},
-                 {"i", {RN_FIXED, 4}}, {"I", {RN_FIXED, 4}},       {"f", {RN_FIXED, 4}},       {"l", {RN_FIXED, 8}},
-                 {"L", {RN_FIXED, 8}}, {"g", {RN_FIXED, 8}},       {"b", {RN_BITS, 0}},        {"u", {RN_TEXT, 4}},
-                 {"z", {RN_TEXT, 4}},  {"U", {RN_LARGE_TEXT, 8}}, {"Z", {RN_LARGE_TEXT, 8}}, {"vu", {RN_VIEW, 16}},
-                 {"vz", {RN_VIEW, 16}}};
-    rn_column_t column = {RN_FIXED, strncmp(format, "ts", 2) == 0 ? 8 : 0};
+    } known[] = {{"c", {RN_FIXED, 1, NULL}},      {"C", {RN_FIXED, 1, NULL}},  {"s", {RN_FIXED, 2, NULL}},
+                 {"S", {RN_FIXED, 2, NULL}},      {"i", {RN_FIXED, 4, NULL}},  {"I", {RN_FIXED, 4, NULL}},
+                 {"f", {RN_FIXED, 4, NULL}},      {"l", {RN_FIXED, 8, NULL}},  {"L", {RN_FIXED, 8, NULL}},
+                 {"g", {RN_FIXED, 8, NULL}},      {"b", {RN_BITS, 0, NULL}},   {"u", {RN_TEXT, 4, NULL}},
+                 {"z", {RN_TEXT, 4, NULL}},       {"U", {RN_LARGE_TEXT, 8, NULL}},
+                 {"Z", {RN_LARGE_TEXT, 8, NULL}}, {"vu", {RN_VIEW, 16, NULL}}, {"vz", {RN_VIEW, 16, NULL}}};
+    rn_column_t column = {RN_FIXED, strncmp(format, "ts", 2) == 0 ? 8 : 0, NULL};
     for (size_t index = 0; index < sizeof known / sizeof *known; index++) {
         if (strcmp(format, known[index].format) == 0) {
             return known[index].column;
@@ -35,15 +40,25 @@ static rn_column_t column_of(const char *format) {
     return column;
 }
 
+/* Notes why a frame cannot be read; returns 0. */
+static int __attribute__((format(printf, 2, 3))) fault(char *problem, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(problem, PROBLEM_MAX, format, arguments);
+    va_end(arguments);
+    return 0;
+}
+
 /* Reads a number of a metadata blob. Returns 1, or 0 when it is out of range. */
-static int metadata_number(const char **place, int32_t limit, int32_t *number_out) {
+static int metadata_number(const char **place, int32_t limit, int32_t *number_out, char *problem) {
     memcpy(number_out, *place, sizeof *number_out);
     *place += sizeof *number_out;
-    return *number_out >= 0 && *number_out <= limit;
+    return (*number_out >= 0 && *number_out <= limit) ||
+           fault(problem, "invalid-arrow: metadata with a count or length of %d", (int)*number_out);
 }
 
 /* Appends the pairs of a metadata blob. Returns 1, or 0 when it is malformed. */
-static int put_metadata(runner_writer_t *writer, const char *blob, runner_span_t *span_out) {
+static int put_metadata(runner_writer_t *writer, const char *blob, runner_span_t *span_out, char *problem) {
     runner_pair_t *pairs;
     int32_t count = 0;
     int32_t length;
@@ -52,12 +67,12 @@ static int put_metadata(runner_writer_t *writer, const char *blob, runner_span_t
     if (!blob) {
         return 1;
     }
-    if (!metadata_number(&blob, METADATA_PAIRS_MAX, &count)) {
+    if (!metadata_number(&blob, METADATA_PAIRS_MAX, &count, problem)) {
         return 0;
     }
     pairs = calloc(count ? (size_t)count : 1, sizeof *pairs);
     for (int32_t index = 0; pairs && is_good && index < count * 2; index++) {
-        is_good = metadata_number(&blob, METADATA_BYTES_MAX, &length);
+        is_good = metadata_number(&blob, METADATA_BYTES_MAX, &length, problem);
         if (is_good) {
             *(index % 2 ? &pairs[index / 2].value : &pairs[index / 2].key) = runner_put(writer, blob, (uint64_t)length);
             blob += length;
@@ -66,45 +81,54 @@ static int put_metadata(runner_writer_t *writer, const char *blob, runner_span_t
     if (pairs && is_good) {
         *span_out = runner_put(writer, pairs, (uint64_t)count * sizeof *pairs);
     }
+    is_good = is_good && (pairs || fault(problem, "%s", NO_MEMORY));
     free(pairs);
-    return pairs && is_good;
+    return is_good;
 }
 
-/* Why a schema cannot be read; NULL when it can. */
-static const char *schema_problem(const struct ArrowSchema *schema) {
+/* Why a schema cannot be read, in the words of the server for a plugin in its own process. Returns 1 when it can. */
+static int check_schema(const struct ArrowSchema *schema, char *problem) {
     if (!schema->release || !schema->format) {
-        return "the schema was released before; every struct is passed on once";
+        return fault(problem, "invalid-arrow: the schema was released before; every struct is passed on once");
     }
     if (strcmp(schema->format, "+s") != 0) {
-        return "a frame is a struct (+s) with one child a field";
+        return fault(problem, "invalid-arrow: a frame is a struct (+s) with one child a field, not '%.64s'",
+                     schema->format);
     }
     if (schema->n_children < 0 || schema->n_children > FIELDS_MAX || (schema->n_children && !schema->children)) {
-        return "a schema whose number of children is out of range";
+        return fault(problem, "invalid-arrow: a schema with %lld children", (long long)schema->n_children);
     }
     for (int64_t index = 0; index < schema->n_children; index++) {
         const struct ArrowSchema *child = schema->children[index];
-        if (!child || !child->release || !child->format) {
-            return "a field of the schema is missing, has no format or was released before";
+        const char *name = child && child->name ? child->name : "";
+        if (!child || !child->release) {
+            return fault(problem, "invalid-arrow: field %lld of the schema is missing or was released before",
+                         (long long)index);
+        }
+        if (!child->format) {
+            return fault(problem, "invalid-arrow: field '%.128s' has no format", name);
         }
         if (child->dictionary) {
-            return "a field is a dictionary, which frames do not have";
+            return fault(problem, "unsupported-type: field '%.128s' is a dictionary, which frames do not have", name);
         }
     }
-    return NULL;
+    return 1;
 }
 
 /* Writes the fields of a schema. Returns 1, or 0 when metadata are malformed. */
 static int put_fields(runner_writer_t *writer, const struct ArrowSchema *schema, rn_frame_t *frame,
-                      runner_schema_t *body) {
+                      runner_schema_t *body, char *problem) {
     runner_field_t *fields = calloc(frame->column_count ? frame->column_count : 1, sizeof *fields);
-    int is_good = fields && put_metadata(writer, schema->metadata, &body->metadata);
+    int is_good = (fields || fault(problem, "%s", NO_MEMORY)) &&
+                  put_metadata(writer, schema->metadata, &body->metadata, problem);
     for (uint32_t index = 0; is_good && index < frame->column_count; index++) {
         const struct ArrowSchema *child = schema->children[index];
         frame->columns[index] = column_of(child->format);
+        frame->columns[index].name = strdup(child->name ? child->name : "");
         fields[index].flags = child->flags;
         fields[index].format = runner_put(writer, child->format, strlen(child->format));
         fields[index].name = runner_put(writer, child->name, child->name ? strlen(child->name) : 0);
-        is_good = put_metadata(writer, child->metadata, &fields[index].metadata);
+        is_good = put_metadata(writer, child->metadata, &fields[index].metadata, problem);
     }
     if (is_good) {
         body->fields = runner_put(writer, fields, frame->column_count * sizeof *fields);
@@ -113,14 +137,26 @@ static int put_fields(runner_writer_t *writer, const struct ArrowSchema *schema,
     return is_good;
 }
 
+static void free_frame(rn_frame_t *frame) {
+    for (uint32_t index = 0; index < frame->column_count; index++) {
+        free(frame->columns[index].name);
+    }
+    free(frame);
+}
+
+static gf_status reject_schema(rn_call_t *call, uint32_t number, gf_str_t ref_id, const char *problem) {
+    int length = ref_id.data && ref_id.length < 128 ? (int)ref_id.length : 0;
+    return rn_reject(call, "frame %u of query '%.*s': %s", number, length, length ? ref_id.data : "", problem);
+}
+
 gf_status rn_send_schema(rn_call_t *call, uint32_t number, gf_str_t ref_id, struct ArrowSchema *schema) {
     runner_writer_t message = {0};
     runner_schema_t body = {.struct_size = sizeof body, .frame = number};
-    const char *problem = schema_problem(schema);
+    char problem[PROBLEM_MAX];
     rn_frame_t *frame;
     runner_writer_t *writer;
-    if (problem) {
-        return rn_reject(call, "frame %u: %s", number, problem);
+    if (!check_schema(schema, problem)) {
+        return reject_schema(call, number, ref_id, problem);
     }
     frame = calloc(1, sizeof *frame + (size_t)schema->n_children * sizeof *frame->columns);
     if (!frame) {
@@ -130,10 +166,10 @@ gf_status rn_send_schema(rn_call_t *call, uint32_t number, gf_str_t ref_id, stru
     frame->column_count = (uint32_t)schema->n_children;
     runner_begin(&message, RUNNER_SCHEMA, call->handle, sizeof body);
     body.ref_id = rn_put_text(&message, ref_id);
-    if (!put_fields(&message, schema, frame, &body)) {
-        free(frame);
+    if (!put_fields(&message, schema, frame, &body, problem)) {
+        free_frame(frame);
         runner_free(&message);
-        return rn_reject(call, "frame %u: metadata whose count or length is out of range", number);
+        return reject_schema(call, number, ref_id, problem);
     }
     runner_end(&message, &body, sizeof body);
     writer = rn_emit(call);
@@ -154,7 +190,7 @@ gf_status rn_send_schema(rn_call_t *call, uint32_t number, gf_str_t ref_id, stru
 void rn_free_frames(rn_call_t *call) {
     while (call->frames) {
         rn_frame_t *next = call->frames->next;
-        free(call->frames);
+        free_frame(call->frames);
         call->frames = next;
     }
 }
@@ -172,6 +208,7 @@ typedef struct parts {
     uint32_t capacity;
     uint64_t bytes;
     int failed;
+    char problem[PROBLEM_MAX];
 } parts_t;
 
 static void add_buffer(parts_t *parts, const void *source, uint64_t length) {
@@ -209,21 +246,26 @@ static uint64_t text_bytes(const void *offsets, int64_t end, uint32_t width) {
     return wide > 0 ? (uint64_t)wide : 0;
 }
 
-/* Adds the buffers of one column. Returns NULL, or why it cannot be read. */
-static const char *add_column(parts_t *parts, const rn_column_t *layout, const struct ArrowArray *child,
-                              const struct ArrowArray *batch, runner_column_t *column_out) {
+/* Adds the buffers of one column. Returns 1, or 0 when it cannot be read. */
+static int add_column(parts_t *parts, const rn_column_t *layout, int64_t index, const struct ArrowArray *batch,
+                      runner_column_t *column_out) {
+    const struct ArrowArray *child = batch->children[index];
+    const char *name = layout->name ? layout->name : "";
     int64_t end;
     uint32_t before = parts->buffer_count;
     int64_t needed = layout->layout == RN_FIXED || layout->layout == RN_BITS ? 2 : 3;
     if (!child || !child->release) {
-        return "a column of the batch is missing or was released before";
+        return fault(parts->problem, "column %lld of the batch is missing or was released before", (long long)index);
     }
     if (child->length < 0 || child->length > ROWS_MAX || child->offset < 0 || child->offset > ROWS_MAX ||
         child->length < batch->offset + batch->length || child->dictionary) {
-        return "the length or offset of a column does not fit the batch";
+        return fault(parts->problem, "field '%.128s': length %lld at offset %lld in a batch of %lld rows at %lld", name,
+                     (long long)child->length, (long long)child->offset, (long long)batch->length,
+                     (long long)batch->offset);
     }
     if (child->n_buffers < needed || child->n_buffers > VIEW_BLOCKS_MAX || !child->buffers) {
-        return "a column has too few buffers";
+        return fault(parts->problem, "field '%.128s' has %lld buffers and needs %lld", name,
+                     (long long)child->n_buffers, (long long)needed);
     }
     end = child->offset + batch->offset + batch->length;
     column_out->length = child->length;
@@ -251,7 +293,7 @@ static const char *add_column(parts_t *parts, const rn_column_t *layout, const s
         break;
     }
     column_out->buffer_count = parts->buffer_count - before;
-    return parts->failed ? "there is no memory for its description" : NULL;
+    return !parts->failed || fault(parts->problem, "%s", NO_MEMORY);
 }
 
 static int has_null_rows(const struct ArrowArray *array) {
@@ -264,29 +306,31 @@ static int has_null_rows(const struct ArrowArray *array) {
     return 0;
 }
 
-/* Finds all buffers of a batch. Returns NULL, or why it cannot be read. */
-static const char *find_parts(const rn_frame_t *frame, const struct ArrowArray *array, parts_t *parts) {
-    const char *problem = NULL;
+/* Finds all buffers of a batch. Returns 1, or 0 when it cannot be read. */
+static int find_parts(const rn_frame_t *frame, const struct ArrowArray *array, parts_t *parts) {
+    int is_good = 1;
     if (!array->release) {
-        return "the array was released before; every struct is passed on once";
+        return fault(parts->problem, "the array was released before; every struct is passed on once");
     }
     if (array->n_children != frame->column_count || (frame->column_count && !array->children)) {
-        return "a batch whose number of columns is not that of the frame's fields";
+        return fault(parts->problem, "a batch of %lld columns for a frame of %u fields; they have to match",
+                     (long long)array->n_children, (unsigned)frame->column_count);
     }
     if (array->length < 0 || array->length > ROWS_MAX || array->offset < 0 || array->offset > ROWS_MAX) {
-        return "the length or offset of a batch is out of range";
+        return fault(parts->problem, "a batch of length %lld at offset %lld", (long long)array->length,
+                     (long long)array->offset);
     }
     if (has_null_rows(array)) {
-        return "a batch with null rows; only values of fields can be null";
+        return fault(parts->problem, "a batch with null rows; only values of fields can be null");
     }
     parts->columns = calloc(frame->column_count ? frame->column_count : 1, sizeof *parts->columns);
     if (!parts->columns) {
-        return "there is no memory for its description";
+        return fault(parts->problem, "%s", NO_MEMORY);
     }
-    for (uint32_t index = 0; !problem && index < frame->column_count; index++) {
-        problem = add_column(parts, &frame->columns[index], array->children[index], array, &parts->columns[index]);
+    for (uint32_t index = 0; is_good && index < frame->column_count; index++) {
+        is_good = add_column(parts, &frame->columns[index], index, array, &parts->columns[index]);
     }
-    return problem;
+    return is_good;
 }
 
 static void free_parts(parts_t *parts) {
@@ -371,17 +415,15 @@ gf_status rn_send_batch(rn_call_t *call, uint32_t number, struct ArrowArray *arr
     const rn_frame_t *frame = find_frame(call, number);
     parts_t parts = {0};
     rn_piece_t piece;
-    const char *problem;
     uint64_t release = 0;
     int is_shared = 0;
     int64_t rows = array->length;
     if (!frame) {
         return rn_reject(call, "rows came for frame %u, which has no schema", number);
     }
-    problem = find_parts(frame, array, &parts);
-    if (problem) {
+    if (!find_parts(frame, array, &parts)) {
         free_parts(&parts);
-        return rn_reject(call, "frame %u: %s", number, problem);
+        return rn_reject(call, "frame %u: invalid-arrow: %s", number, parts.problem);
     }
     if (parts.bytes > RUNNER_INLINE_MAX) {
         if (!place_buffers(&parts, &piece, &is_shared)) {

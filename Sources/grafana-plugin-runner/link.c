@@ -309,9 +309,9 @@ static void receive(uint8_t *packet, int is_nested) {
 void *rn_ask(runner_writer_t *writer, runner_host_call_t *call, runner_reply_t *reply_out) {
     waiter_t waiter = {0};
     memset(reply_out, 0, sizeof *reply_out);
-    reply_out->status = GF_NOMEM;
     runner_end(writer, call, sizeof *call);
-    if (writer->failed) {
+    if (writer->failed || writer->length > RUNNER_ASK_MAX) {
+        reply_out->status = writer->failed ? GF_NOMEM : GF_LIMIT;
         runner_free(writer);
         return NULL;
     }

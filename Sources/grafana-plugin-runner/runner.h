@@ -23,6 +23,7 @@
 #include <grafana/ext/state.h>
 #include <grafana/ext/stream.h>
 #include <grafana/ext/timer.h>
+#include <grafana/ext/websocket.h>
 #include <grafana/plugin.h>
 
 #include <runner_protocol.h>
@@ -52,6 +53,7 @@ typedef enum rn_layout { RN_FIXED, RN_BITS, RN_TEXT, RN_LARGE_TEXT, RN_VIEW } rn
 typedef struct rn_column {
     rn_layout_t layout;
     uint32_t width; /* bytes of a value of RN_FIXED */
+    char *name;     /* of the field, for words about it */
 } rn_column_t;
 
 /* A frame that a call has opened. */
@@ -82,7 +84,7 @@ typedef struct rn_call {
 
     atomic_int is_cancelled;
     atomic_int refused; /* the status that the server's sink gave, or GF_OK */
-    atomic_uint events; /* of HTTP requests, for those who wait */
+    atomic_uint events; /* of HTTP requests and sockets, for those who wait */
 
     /* With lock held: what is emitted, in its order. */
     pthread_mutex_t lock;
@@ -140,7 +142,8 @@ void rn_send_status(uint32_t type, uint64_t call, gf_status status);
 void rn_fault(uint32_t rule, const char *text);
 /* Ends the process: the server speaks wrongly, or is gone. */
 _Noreturn void rn_leave(int status, const char *reason);
-/* Sends a host call and waits for its reply, which the caller frees; NULL when there was no memory to ask. */
+/* Sends a host call and waits for its reply, which the caller frees; NULL when there was no memory to ask, or the
+ * message is larger than RUNNER_ASK_MAX. */
 void *rn_ask(runner_writer_t *writer, runner_host_call_t *call, runner_reply_t *reply_out);
 
 /* work.c: threads. */
@@ -203,7 +206,7 @@ typedef enum rn_part { RN_BEGINNING, RN_WHOLE, RN_END } rn_part_t;
 gf_status rn_emitted(rn_call_t *call, uint64_t bytes, int64_t rows, rn_part_t part);
 gf_status rn_reject(rn_call_t *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void rn_credit(rn_call_t *call);
-/* Waits until the server gave credit, the call was cancelled, or an HTTP event came; at most so many nanoseconds. */
+/* Waits until the call was cancelled, or an event of a request or socket came; at most so many nanoseconds. */
 void rn_wait_event(rn_call_t *call, unsigned seen, int64_t nanoseconds);
 void rn_wake(void);
 
@@ -237,8 +240,15 @@ gf_status rn_buffer_copy(gf_bytes_t bytes, int is_secret, gf_buffer_t *buffer_ou
 int rn_buffer_take(gf_buffer_t *buffer, rn_piece_t *piece_out);
 void rn_buffer_release(gf_buffer_t *buffer);
 
-/* services.c, json.c: the host's extensions. */
+/* services.c, exchanges.c, json.c: the host's extensions. */
+/* Opens a host call of a function. */
+void rn_begin_ask(runner_writer_t *writer, runner_host_call_t *call, uint32_t function, uint64_t handle);
+/* Sends a host call that has no reply. */
+void rn_tell(runner_writer_t *writer, runner_host_call_t *call);
+/* Forgets the requests and sockets of a call that is over, which the server has closed. */
+void rn_end_exchanges(uint64_t call);
 extern const gf_http_host_t rn_http;
+extern const gf_websocket_host_t rn_websocket;
 extern const gf_timer_host_t rn_timer;
 extern const gf_secrets_host_t rn_secrets;
 extern const gf_settings_host_t rn_settings;

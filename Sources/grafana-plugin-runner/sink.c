@@ -111,7 +111,7 @@ gf_status rn_emitted(rn_call_t *call, uint64_t bytes, int64_t rows, rn_part_t pa
 }
 
 gf_status rn_reject(rn_call_t *call, const char *format, ...) {
-    char text[256];
+    char text[640];
     runner_text_t body = {.struct_size = sizeof body};
     runner_writer_t *writer;
     va_list arguments;

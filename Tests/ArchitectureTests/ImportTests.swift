@@ -25,6 +25,7 @@ struct ImportTests {
             folder: "Sources/Host",
             allowed: ["CPluginABI", "PluginABI", "GoPlugin", "CJansson", "CLinux", "CRunnerProtocol", "Signing"]),
         Target(folder: "Sources/PluginServing", allowed: ["PluginABI", "PluginHost", "GoPlugin", "CLinux"]),
+        Target(folder: "Sources/PluginTesting", allowed: ["PluginABI", "PluginHost"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI", "CArrowTable", "CSQLite"]),
         Target(folder: "Sources/Catalog", allowed: ["PluginABI", "Signing", "Storage", "CZip", "CLinux"]),

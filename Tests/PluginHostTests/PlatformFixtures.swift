@@ -20,17 +20,19 @@ final class TestPlatform: Sendable {
         verifier: any SignatureVerifier = TrustVerifier(),
         level: IsolationLevel = .inProcess, runner: RunnerSettings = RunnerSettings(),
         goPlugins: GoPluginSettings = GoPluginSettings(),
-        prepare: (LoadingFolder) throws -> Void = { _ in }
+        prepare: (LoadingFolder) throws -> Void = { _ in },
+        readIsolation: (@Sendable () throws -> IsolationPolicy)? = nil
     ) throws {
         folder = try LoadingFolder()
         for example in examples { try folder.install(example: example) }
         try prepare(folder)
         var loading = LoadingSettings()
         loading.isDevelopment = isDevelopment
-        let configuration = PlatformConfiguration(
+        var configuration = PlatformConfiguration(
             pluginsFolder: folder.path, loading: loading, serverVersion: "12.4.0", limits: limits,
             isolation: IsolationPolicy(common: level), runner: runner, goPlugins: goPlugins,
             pluginSettings: ["probe-datasource": ["greeting": "from the operator"]])
+        configuration.readIsolation = readIsolation
         platform = PluginPlatform(
             configuration: configuration,
             builtins: [

@@ -9,7 +9,7 @@ import Testing
 /// `gf.websocket/1` from the SDK through the host to a server in another language, which keeps the rules or breaks one.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct WebSocketTests {
-    private static let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Tools/websocket_peer.py").path
 
     private static func withPeer(
@@ -77,6 +77,17 @@ struct WebSocketTests {
         }
     }
 
+    /// The end comes while the pipeline is still that of HTTP.
+    @Test func aMessageBetweenTheHandshakeAndTheEndIsNotLost() async throws {
+        try await Self.withPeer { test, url in
+            for _ in 0..<20 {
+                let answer = try await ask(test, url, ["path": "/early-end"])
+
+                #expect(answer.text == "text early\nclosed 1006 ", "\(answer)")
+            }
+        }
+    }
+
     /// GF-R-026.
     @Test func fragmentsAreJoinedAndPingsAnswered() async throws {
         try await Self.withPeer { test, url in
@@ -89,7 +100,8 @@ struct WebSocketTests {
     /// GF-R-026.
     @Test(arguments: [
         ("/masked", PluginError.Code.badData, "1002"), ("/binary-within-text", .badData, "1002"),
-        ("/continuation", .badData, "1002"), ("/bad-utf8", .badData, "1007"), ("/huge", .limit, "1009"),
+        ("/continuation", .badData, "1002"), ("/long-ping", .badData, "1002"), ("/bad-utf8", .badData, "1007"),
+        ("/huge", .limit, "1009"),
     ])
     func breachesEndTheSocket(path: String, code: PluginError.Code, told: String) async throws {
         try await Self.withPeer { test, url in

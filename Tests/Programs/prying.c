@@ -7,6 +7,7 @@
 #include <grafana/ext/kv.h>
 #include <grafana/ext/secrets.h>
 #include <grafana/ext/timer.h>
+#include <grafana/ext/websocket.h>
 #include <grafana/sdk.h>
 
 #include <errno.h>
@@ -244,6 +245,65 @@ static gf_status arm_timers(gf_context_t *context) {
     return tell(context, text);
 }
 
+/* Appends what a socket gave to the answer. */
+static void note(char *answer, size_t size, const gf_websocket_message_t *message) {
+    size_t at = strlen(answer);
+    if (message->kind == GF_WEBSOCKET_CLOSED) {
+        snprintf(answer + at, size - at, ", closed %u %.*s", message->code, (int)message->reason.length,
+                 message->reason.data ? message->reason.data : "");
+    } else {
+        snprintf(answer + at, size - at, ", %u of %llu", message->kind, (unsigned long long)message->length);
+    }
+}
+
+/* Talks to a WebSocket server: says hello, so many bytes and goodbye, and tells all that comes until the end. */
+static gf_status talk(gf_context_t *context, gf_str_t url, double bytes) {
+    const gf_sdk_t *sdk = context->sdk;
+    gf_websocket_host_t sockets;
+    gf_websocket_request_t request;
+    gf_websocket_message_t message;
+    gf_http_head_t head;
+    char answer[512] = "there is no gf.websocket";
+    uint64_t id = 0;
+    uint8_t *load = calloc(1, (size_t)bytes + 1);
+    gf_bytes_t words[3] = {{(const uint8_t *)"hello", 5}, {load, (uint64_t)bytes}, {(const uint8_t *)"bye", 3}};
+    gf_status status;
+    if (!load || !gf_sdk_extension(sdk, GF_STR(GF_WEBSOCKET_EXT), &sockets, sizeof sockets)) {
+        free(load);
+        return tell(context, answer);
+    }
+    memset(&request, 0, sizeof request);
+    memset(&head, 0, sizeof head);
+    request.struct_size = sizeof request;
+    request.config = context->instance->config;
+    request.url = url;
+    request.max_message = 1 << 20;
+    head.struct_size = sizeof head;
+    status = sockets.open(sdk->host, context->call, &request, &id);
+    if (status == GF_OK && (status = sockets.head(sdk->host, id, &head)) == GF_OK) {
+        snprintf(answer, sizeof answer, "open %d", (int)head.status);
+    }
+    for (int index = 0; index < 3 && status == GF_OK && head.status == 101; index++) {
+        status = sockets.send(sdk->host, id, index == 1 ? GF_WEBSOCKET_BINARY : GF_WEBSOCKET_TEXT, words[index]);
+        /* The server may have gone already, and what it said before is still to be read. */
+        status = status == GF_STATE ? GF_OK : status;
+    }
+    do {
+        memset(&message, 0, sizeof message);
+        message.struct_size = sizeof message;
+        if (status == GF_OK && (status = sockets.receive(sdk->host, id, &message)) == GF_OK) {
+            note(answer, sizeof answer, &message);
+            sdk->core.buffer_release(sdk->host, &message.data);
+        }
+    } while (status == GF_OK && message.kind != GF_WEBSOCKET_CLOSED);
+    gf_str_t reason = id ? sockets.error(sdk->host, id) : gf_str_make("", 0);
+    status = status == GF_OK ? tell(context, answer)
+                             : gf_fail(context, status, "%.*s", (int)reason.length, reason.data ? reason.data : "");
+    sockets.close(sdk->host, id, 4003, GF_STR("thanks"));
+    free(load);
+    return status;
+}
+
 static gf_status show_secret(gf_context_t *context) {
     char text[64];
     gf_secret(context, "apiKey", text, sizeof text);
@@ -332,6 +392,8 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = find_secrets(context);
     } else if (gf_str_equal(what, GF_STR("timers"))) {
         status = arm_timers(context);
+    } else if (gf_str_equal(what, GF_STR("talk"))) {
+        status = talk(context, text, number);
     } else if (gf_str_equal(what, GF_STR("secret"))) {
         status = show_secret(context);
     } else if (gf_str_equal(what, GF_STR("frame"))) {

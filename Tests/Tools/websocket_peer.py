@@ -8,6 +8,7 @@ Usage: websocket_peer.py PORT [CERTIFICATE KEY]
 /echo            gives back each message; the text `bye` makes it close with 4001 and the reason "enough"
 /headers         one text: the headers of the handshake, as JSON
 /early           a message in the same packet as the answer to the handshake
+/early-end       the same, and the end of the connection right behind it
 /fragments       a text in three fragments with a ping in between
 /flood           256 messages of 256 KiB, as fast as they are read; /flooded tells how many went out
 /deaf            reads nothing; /deaf-size tells nothing
@@ -69,7 +70,7 @@ class Peer(socketserver.StreamRequestHandler):
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
         head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" \
                f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-        self.wfile.write(head + (frame(1, b"early") if path == "/early" else b""))
+        self.wfile.write(head + (frame(1, b"early") if path.startswith("/early") else b""))
         getattr(self, "do_" + path[1:].replace("-", "_"))(headers)
 
     def read(self):
@@ -108,6 +109,9 @@ class Peer(socketserver.StreamRequestHandler):
 
     def do_early(self, _):
         self.until_closed()
+
+    def do_early_end(self, _):
+        pass
 
     def do_fragments(self, _):
         first, second = "ü".encode()[:1], "ü".encode()[1:]

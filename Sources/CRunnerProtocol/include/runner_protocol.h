@@ -27,6 +27,7 @@
 
 #define RUNNER_PACKET_MAX 65536u       /* bytes of a packet */
 #define RUNNER_MESSAGE_MAX 1073741824u /* bytes of a message that spills */
+#define RUNNER_ASK_MAX 67108864u       /* bytes of a message of the runner, which takes no arena for it */
 #define RUNNER_INLINE_MAX 16384u       /* bytes of values that travel in a message; more lie in an arena */
 #define RUNNER_FDS_MAX 8u              /* descriptors of a packet */
 #define RUNNER_ARENAS_MAX 1024u
@@ -372,27 +373,35 @@ typedef struct runner_metric_change {
 #define RUNNER_HTTP_ERROR 11u
 #define RUNNER_HTTP_CLOSE 12u /* no reply */
 #define RUNNER_SETTING_GET 13u
+#define RUNNER_SOCKET_OPEN 14u
+#define RUNNER_SOCKET_HEAD 15u
+#define RUNNER_SOCKET_RECEIVE 16u
+#define RUNNER_SOCKET_SEND 17u
+#define RUNNER_SOCKET_ROOM 18u /* whether the socket takes a further message, for plugins that wait */
+#define RUNNER_SOCKET_ERROR 19u
+#define RUNNER_SOCKET_CLOSE 20u /* no reply */
 
 typedef struct runner_host_call {
     uint32_t struct_size;
     uint32_t function;
-    uint64_t object; /* a configuration, a timer or an HTTP request */
-    int64_t number;  /* a version, a delay or a time-out */
-    uint64_t limit;  /* HTTP: max_bytes */
-    uint32_t flags;  /* HTTP: GF_HTTP_… */
+    uint64_t object; /* a configuration, a timer, an HTTP request or a socket */
+    int64_t number;  /* a version, a delay, a time-out, the kind of a message or the code of a close */
+    uint64_t limit;  /* HTTP: max_bytes; OPEN of a socket: max_message */
+    uint32_t flags;  /* HTTP: GF_HTTP_…; OPEN of a socket: GF_WEBSOCKET_… */
     uint32_t reserved;
-    runner_span_t name; /* a key, a prefix, the name of a secret or setting, a method */
-    runner_span_t text; /* HTTP: the URL */
-    runner_span_t pairs; /* HTTP: headers */
-    runner_span_t data; /* a value, the body of a request */
+    runner_span_t name; /* a key, a prefix, the name of a secret or setting, a method, the protocols of a socket */
+    runner_span_t text; /* HTTP, OPEN of a socket: the URL; CLOSE of a socket: the reason */
+    runner_span_t pairs; /* HTTP, OPEN of a socket: headers */
+    runner_span_t data; /* a value, the body of a request, a message */
 } runner_host_call_t;
 
 typedef struct runner_reply {
     uint32_t struct_size;
     int32_t status;
-    int64_t number; /* a version, a timer, an HTTP request or an HTTP status */
+    int64_t number; /* a version, a timer, a request, a socket or an HTTP status; RECEIVE: the kind of the message */
     runner_span_t pairs;
-    runner_span_t data;
+    runner_span_t data; /* RECEIVE: the message, or the reason of the end */
+    int64_t code; /* RECEIVE: of the end */
 } runner_reply_t;
 
 /* ---------------------------------------------------------------------------------------------------------------

@@ -26,8 +26,9 @@ enum Composition {
 
     /// Builds the server from its settings and runs it until it is told to stop.
     ///
+    /// - Parameter readSettings: reads the settings again, for those that count at the next reload of plugins.
     /// - Throws: ``SettingsError``, ``StorageError``, ``CommandFailure``.
-    static func run(_ settings: Settings) async throws {
+    static func run(_ settings: Settings, readSettings: @escaping @Sendable () throws -> Settings) async throws {
         let logs = try LogOutput(settings)
         LoggingSystem.bootstrap { label in LogfmtHandler(label: label, output: logs) }
         let logger = Logger(label: "grafana")
@@ -40,8 +41,10 @@ enum Composition {
             try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()
             let trust = try TrustServices(settings, stores)
             await trust.trust.reload()
+            var configuration = try await platformConfiguration(settings, stores)
+            configuration.readIsolation = { try PluginSettings(try readSettings()).isolation }
             let platform = PluginPlatform(
-                configuration: try await platformConfiguration(settings, stores), builtins: builtins,
+                configuration: configuration, builtins: builtins,
                 keyValues: KeyValueBridge(store: stores.keyValues), logger: Logger(label: "plugins"),
                 verifier: trust.verifier)
             let administration = try administration(settings, stores, platform, trust.trust)

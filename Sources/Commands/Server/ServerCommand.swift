@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ArgumentParser
 import Glibc
+import Settings
 
 /// `grafana`: the server, and the operator's commands beside it.
 public struct GrafanaCommand: AsyncParsableCommand {
@@ -32,9 +33,10 @@ struct ServerCommand: ReportingCommand {
     var packaging = "source"
 
     func perform() async throws {
-        let settings = try settings.load()
+        let options = Settings.Options(settings)
+        let settings = try Settings.load(options)
         if let pidfile { try PIDFile.write(pidfile) }
-        try await Composition.run(settings)
+        try await Composition.run(settings) { try Settings.load(options) }
     }
 }
 

@@ -24,8 +24,13 @@ struct SettingsOptions: ParsableArguments {
     ///
     /// - Throws: ``SettingsError``.
     func load() throws -> Settings {
-        let words = configOverrides?.split(separator: " ").map(String.init) ?? []
-        return try Settings.load(
-            Settings.Options(homePath: homePath, configPath: config, overrides: words + overrides))
+        try Settings.load(Settings.Options(self))
+    }
+}
+
+extension Settings.Options {
+    init(_ options: SettingsOptions) {
+        let words = options.configOverrides?.split(separator: " ").map(String.init) ?? []
+        self.init(homePath: options.homePath, configPath: options.config, overrides: words + options.overrides)
     }
 }

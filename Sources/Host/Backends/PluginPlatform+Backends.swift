@@ -14,8 +14,7 @@ extension PluginPlatform {
             guard plugin.executable != nil else { return nil }
             return try await GoBackend.start(plugin, configuration: configuration, services: services)
         }
-        let level = configuration.isolation.level(
-            of: plugin, isDevelopment: configuration.loading.isDevelopment)
+        let level = level(of: plugin)
         guard level >= .process else { return try .mapped(plugin, serverVersion: configuration.serverVersion) }
         return try await .isolated(
             plugin, level: level, settings: configuration.runner, services: services,

@@ -46,10 +46,18 @@ final class CallSlot: Sendable {
         var outstanding = 0
         var wantsCredit = false
         var hasHead = false
-        var frames: [UInt32: FrameSchema] = [:]
+        var frames: [UInt32: OpenFrame] = [:]
         var schemaBytes = 0
+        /// The queries of which something was dropped because the call was cancelled, and that the plugin has not failed;
+        /// the empty one stands for what belongs to no query.
+        var dropped: Set<String> = []
         /// Timers and requests to end with the call.
         var resources = CallResources()
+    }
+
+    struct OpenFrame {
+        var schema: FrameSchema
+        var refID: String
     }
 
     let index: Int
@@ -161,4 +169,41 @@ final class CallFactsMemory: @unchecked Sendable {
     }
 
     func header(_ name: String) -> gf_str? { headers[name.lowercased()] }
+}
+
+/// Slots by index, readable without a lock.
+///
+/// Safety: `publish` is called with the table's lock held and writes each entry once, before its index is known to anybody;
+/// entries are never removed while the table lives.
+final class SlotDirectory: @unchecked Sendable {
+    private static let chunk = 256
+    private let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Unmanaged<CallSlot>?>?>
+    private let count = Atomic<Int>(0)
+
+    init() {
+        chunks = .allocate(capacity: CallSlot.maxCount / Self.chunk + 1)
+        chunks.initialize(repeating: nil, count: CallSlot.maxCount / Self.chunk + 1)
+    }
+
+    deinit {
+        for index in 0..<(CallSlot.maxCount / Self.chunk + 1) { chunks[index]?.deallocate() }
+        chunks.deallocate()
+    }
+
+    func publish(_ slot: CallSlot) {
+        let (chunk, offset) = slot.index.quotientAndRemainder(dividingBy: Self.chunk)
+        if chunks[chunk] == nil {
+            let memory = UnsafeMutablePointer<Unmanaged<CallSlot>?>.allocate(capacity: Self.chunk)
+            memory.initialize(repeating: nil, count: Self.chunk)
+            chunks[chunk] = memory
+        }
+        chunks[chunk]?[offset] = Unmanaged.passUnretained(slot)
+        count.store(slot.index + 1, ordering: .releasing)
+    }
+
+    subscript(index: Int) -> CallSlot? {
+        guard index >= 0, index < count.load(ordering: .acquiring) else { return nil }
+        let (chunk, offset) = index.quotientAndRemainder(dividingBy: Self.chunk)
+        return chunks[chunk]?[offset]?.takeUnretainedValue()
+    }
 }

@@ -40,7 +40,7 @@ extension CallTable {
                 _ = spent(&state, "more than \(Self.maxSchemaBytes) bytes of schemas", "report it to its author")
                 return false
             }
-            state.frames[frame] = imported
+            state.frames[frame] = .init(schema: imported, refID: refID)
             return true
         }
         guard isKept == true else { return GF_LIMIT }
@@ -51,7 +51,7 @@ extension CallTable {
     func batch(_ handle: OpaquePointer?, frame: UInt32, _ array: UnsafeMutablePointer<ArrowArray>?) -> gf_status {
         guard let array else { return GF_STATE }
         let known = withRunning(handle) { state, _ -> (schema: FrameSchema?, hold: InstanceHold?) in
-            (state.frames[frame], state.instance.map(InstanceHold.init))
+            (state.frames[frame]?.schema, state.instance.map(InstanceHold.init))
         }
         guard let known else {
             release(array)
@@ -73,13 +73,13 @@ extension CallTable {
 
     /// The schema of an open frame of a running call.
     func schema(_ handle: OpaquePointer?, frame: UInt32) -> FrameSchema? {
-        withRunning(handle) { state, _ in state.frames[frame] } ?? nil
+        withRunning(handle) { state, _ in state.frames[frame]?.schema } ?? nil
     }
 
     /// Rows of an open frame came, which have been checked.
     func received(_ handle: OpaquePointer?, frame: UInt32, _ rows: DataFrame) -> gf_status {
         let bytes = rows.byteCount + Self.eventCost
-        switch admit(handle, bytes: bytes, rows: rows.rowCount) {
+        switch admit(handle, bytes: bytes, rows: rows.rowCount, of: frame) {
         case .take(let receiver, let status):
             receiver.received(frame: frame, rows: rows, bytes: bytes)
             return status
@@ -188,6 +188,7 @@ extension CallTable {
             // "Cancelled" is what the plugin sees; why the call was cancelled is what its user needs to know.
             let failure = told.code == .cancelled ? state.cancelReason ?? told : told
             if refID.isEmpty { state.error = failure }
+            state.dropped.remove(refID)
             return (state.receiver, failure)
         }
         guard let known else { return ended() }
@@ -223,11 +224,14 @@ extension CallTable {
     /// The bytes of the schemas that one call may send, a stream as well: they are kept until it ends.
     private static let maxSchemaBytes = 256 << 20
 
-    /// Counts a part of a result against the call's limits.
-    private func admit(_ handle: OpaquePointer?, bytes: Int, rows: Int) -> Admission {
+    /// Counts a part of a result, of a frame or of none, against the call's limits.
+    private func admit(_ handle: OpaquePointer?, bytes: Int, rows: Int, of frame: UInt32? = nil) -> Admission {
         let admission = withRunning(handle) { state, _ -> Admission in
             guard let receiver = state.receiver else { return .refuse(GF_STATE) }
-            if state.cancelReason != nil { return .refuse(GF_CANCELLED) }
+            guard state.cancelReason == nil else {
+                state.dropped.insert(frame.flatMap { state.frames[$0]?.refID } ?? "")
+                return .refuse(GF_CANCELLED)
+            }
             guard state.bytesLeft >= Int64(bytes) else {
                 return .refuse(
                     spent(&state, "more than \(state.limits.bytes) bytes", "ask for less data or raise the byte limit"))

@@ -178,7 +178,7 @@ final class CallTable: Sendable {
     func complete(_ handle: OpaquePointer, _ status: gf_status) -> gf_status {
         guard let (slot, generation) = find(handle) else { return lateCompletion() }
         enum Outcome {
-            case delivered((any CallReceiver)?, PluginError?)
+            case delivered((any CallReceiver)?, PluginError?, [(refID: String, error: PluginError)])
             case late
             case twice
         }
@@ -190,7 +190,12 @@ final class CallTable: Sendable {
                 let receiver = state.receiver
                 state.receiver = nil
                 let error = status == GF_OK && state.error == nil ? nil : Self.outcome(status, of: state, runtime.id)
-                return .delivered(receiver, error)
+                if status == GF_OK, error == nil, !state.dropped.isEmpty, let reason = state.cancelReason {
+                    // In another process the plugin does not learn that nobody took its last rows.
+                    let failed = state.dropped.filter { !$0.isEmpty }.sorted().map { (refID: $0, error: reason) }
+                    return .delivered(receiver, state.dropped.contains("") ? reason : nil, failed)
+                }
+                return .delivered(receiver, error, [])
             case .abandoned:
                 state.phase = .completed
                 return .late
@@ -199,7 +204,9 @@ final class CallTable: Sendable {
             }
         }
         switch outcome {
-        case .delivered(let receiver, let error): receiver?.completed(error)
+        case .delivered(let receiver, let error, let failed):
+            for query in failed { receiver?.failed(query.error, refID: query.refID) }
+            receiver?.completed(error)
         case .late:
             runtime.counters.stuck.subtract(1, ordering: .relaxed)
             runtime.misbehaved("a call was completed after it had been given up", rule: "GF-R-011")
@@ -450,41 +457,4 @@ final class CallTable: Sendable {
 /// Safety: an address that is only handed back to the plugin that set it.
 private struct PluginWord: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer?
-}
-
-/// Slots by index, readable without a lock.
-///
-/// Safety: `publish` is called with the table's lock held and writes each entry once, before its index is known to anybody;
-/// entries are never removed while the table lives.
-private final class SlotDirectory: @unchecked Sendable {
-    private static let chunk = 256
-    private let chunks: UnsafeMutablePointer<UnsafeMutablePointer<Unmanaged<CallSlot>?>?>
-    private let count = Atomic<Int>(0)
-
-    init() {
-        chunks = .allocate(capacity: CallSlot.maxCount / Self.chunk + 1)
-        chunks.initialize(repeating: nil, count: CallSlot.maxCount / Self.chunk + 1)
-    }
-
-    deinit {
-        for index in 0..<(CallSlot.maxCount / Self.chunk + 1) { chunks[index]?.deallocate() }
-        chunks.deallocate()
-    }
-
-    func publish(_ slot: CallSlot) {
-        let (chunk, offset) = slot.index.quotientAndRemainder(dividingBy: Self.chunk)
-        if chunks[chunk] == nil {
-            let memory = UnsafeMutablePointer<Unmanaged<CallSlot>?>.allocate(capacity: Self.chunk)
-            memory.initialize(repeating: nil, count: Self.chunk)
-            chunks[chunk] = memory
-        }
-        chunks[chunk]?[offset] = Unmanaged.passUnretained(slot)
-        count.store(slot.index + 1, ordering: .releasing)
-    }
-
-    subscript(index: Int) -> CallSlot? {
-        guard index >= 0, index < count.load(ordering: .acquiring) else { return nil }
-        let (chunk, offset) = index.quotientAndRemainder(dividingBy: Self.chunk)
-        return chunks[chunk]?[offset]?.takeUnretainedValue()
-    }
 }

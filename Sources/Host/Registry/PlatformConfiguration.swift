@@ -24,6 +24,8 @@ public struct PlatformConfiguration: Sendable {
     public var rowLimit: Int?
     /// Which plugins run in processes of their own.
     public var isolation: IsolationPolicy
+    /// Reads ``isolation`` again when all plugins or one are reloaded; nil: it stays as it is.
+    public var readIsolation: (@Sendable () throws -> IsolationPolicy)?
     /// How those processes run.
     public var runner: RunnerSettings
     /// What plugins that are programs are told, and how they are run.

@@ -112,7 +112,10 @@ final class PluginInstance: @unchecked Sendable {
 extension PluginError {
     /// Why a stream is cancelled when its instance is replaced; whoever runs it starts it again.
     static let instanceReplaced = PluginError(
-        .state, "the data source or its plugin was replaced", source: .host, hint: "instance-replaced")
+        .state, "the data source or its plugin was replaced", source: .host, hint: instanceReplacedHint)
 
-    var isInstanceReplaced: Bool { code == .state && hint == "instance-replaced" }
+    /// The hint of that error.
+    package static let instanceReplacedHint = "instance-replaced"
+
+    var isInstanceReplaced: Bool { code == .state && hint == Self.instanceReplacedHint }
 }

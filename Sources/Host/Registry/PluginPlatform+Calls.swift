@@ -13,22 +13,14 @@ extension PluginPlatform {
     public func queryData(
         _ queries: [DataQuery], of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> CallEvents {
-        let size = queries.reduce(0) { $0 + $1.json.text.utf8.count }
-        var queries = queries
-        for index in queries.indices { queries[index].maxRows = queries[index].maxRows ?? configuration.rowLimit }
-        return try await begin(
-            GF_CALL_QUERY, needing: GF_DATASOURCE_EXT, RequestMemory.queries(queries), of: source, facts: facts,
-            endpoint: "queryData", size: size)
+        try await events(of: .query(queries), source: source, facts: facts)
     }
 
     /// Asks a data source whether it is usable.
     ///
     /// - Throws: ``PluginError`` when the check itself failed; `.unsupported` when the plugin has no health check.
     public func checkHealth(of source: DataSourceConfiguration, facts: CallFacts) async throws -> HealthResult {
-        let events = try await begin(
-            GF_CALL_HEALTH, needing: GF_HEALTH_EXT, RequestMemory.health(depth: GF_HEALTH_FULL), of: source,
-            facts: facts, endpoint: "checkHealth")
-        let answer = try await collect(events)
+        let answer = try await collect(events(of: .health, source: source, facts: facts))
         guard let head = answer.head else { return HealthResult(.unknown, "the plugin gave no answer") }
         let details = answer.bytes.isEmpty ? nil : try? JSONValue(parsing: answer.bytes)
         return HealthResult(
@@ -42,32 +34,24 @@ extension PluginPlatform {
     public func callResource(
         _ request: ResourceCall, of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> ResourceAnswer {
-        let events = try await begin(
-            GF_CALL_RESOURCE, needing: GF_RESOURCE_EXT, RequestMemory.resource(request), of: source, facts: facts,
-            input: CallInput(request.body), endpoint: "callResource", size: request.body.count)
-        return try await ResourceAnswer(events)
+        try await ResourceAnswer(events(of: .resource(request), source: source, facts: facts))
     }
 
     /// Asks whether a client may listen to a channel of a data source.
     public func subscribeStream(
         _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> SubscribeAnswer {
-        try await streamAnswer(GF_CALL_SUBSCRIBE, request, of: source, facts: facts, endpoint: "subscribeStream")
+        try await streamAnswer(events(of: .subscribe(request), source: source, facts: facts))
     }
 
     /// Passes a client's message to a channel; the answer's bytes are what its listeners get.
     public func publishStream(
         _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> SubscribeAnswer {
-        try await streamAnswer(GF_CALL_PUBLISH, request, of: source, facts: facts, endpoint: "publishStream")
+        try await streamAnswer(events(of: .publish(request), source: source, facts: facts))
     }
 
-    private func streamAnswer(
-        _ kind: UInt32, _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts, endpoint: String
-    ) async throws -> SubscribeAnswer {
-        let events = try await begin(
-            kind, needing: GF_STREAM_EXT, RequestMemory.stream(request), of: source, facts: facts, endpoint: endpoint,
-            size: request.data.count)
+    private func streamAnswer(_ events: CallEvents) async throws -> SubscribeAnswer {
         let answer = try await collect(events)
         guard let head = answer.head else { throw PluginError(.internal, "the plugin gave no answer") }
         let status = SubscribeAnswer.Status(rawValue: head.status) ?? .notFound
@@ -81,9 +65,7 @@ extension PluginPlatform {
     public func runStream(
         _ request: StreamRequest, of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> CallEvents {
-        try await begin(
-            GF_CALL_RUN_STREAM, needing: GF_STREAM_EXT, RequestMemory.stream(request), of: source, facts: facts,
-            endpoint: "runStream", isStream: true)
+        try await events(of: .run(request), source: source, facts: facts)
     }
 
     /// What a plugin's own metrics say, in Prometheus's text format; nil when it is not installed.
@@ -93,21 +75,24 @@ extension PluginPlatform {
 
     // MARK: The way to the plugin
 
-    private func begin(
-        _ kind: UInt32, needing feature: String, _ request: RequestMemory, of source: DataSourceConfiguration,
-        facts: CallFacts, input: CallInput? = nil, endpoint: String, size: Int = 0, isStream: Bool = false
+    /// Makes a call of any kind.
+    ///
+    /// - Parameter limits: what it may use; nil: what is configured. A stream has neither a deadline nor a budget.
+    package func events(
+        of call: PluginCall, source: DataSourceConfiguration, facts: CallFacts, limits: CallLimits? = nil
     ) async throws -> CallEvents {
         let pluginID = source.settings.pluginID
-        let instance = try await reserve(source, feature: feature)
+        let instance = try await reserve(source, feature: call.feature)
         defer { instance.unreserve() }
         guard let calls = instance.runtime.calls else {
             throw PluginError(.state, "plugin '\(pluginID)' is not open", source: .host)
         }
         let observer = metrics.observer(
-            pluginID: instance.runtime.id, endpoint: endpoint, level: instance.runtime.level, size: size)
+            pluginID: instance.runtime.id, endpoint: call.endpoint, level: instance.runtime.level, size: call.size)
         let queue = CallQueue(observer: observer)
-        var limits = configuration.limits
-        if isStream {
+        let request = call.request(rowLimit: configuration.rowLimit)
+        var limits = limits ?? configuration.limits
+        if call.isStream {
             limits.time = nil
             limits.bytes = .max
         } else if let asked = facts.timeLimit {
@@ -115,10 +100,10 @@ extension PluginPlatform {
         }
         let ticket = calls.begin(
             CallStart(
-                kind: kind, request: request.pointer, memory: request, instance: instance, facts: facts, limits: limits,
-                input: input, receiver: queue))
+                kind: call.kind, request: request.pointer, memory: request, instance: instance, facts: facts,
+                limits: limits, input: call.input, receiver: queue))
         queue.attach(ticket)
-        if isStream, !instance.remember(stream: ticket) { ticket.cancel(.instanceReplaced) }
+        if call.isStream, !instance.remember(stream: ticket) { ticket.cancel(.instanceReplaced) }
         return CallEvents(queue: queue)
     }
 

@@ -24,6 +24,8 @@ public final class PluginPlatform: Service {
     private let builtins: [BuiltinPlugin]
     private let pipeline: LoadingPipeline
     let logger: Logger
+    /// Where plugins run; changes while the server runs.
+    private let isolation: Mutex<IsolationPolicy>
     /// One change of the set of plugins at a time.
     private let turn = Turn()
 
@@ -35,6 +37,7 @@ public final class PluginPlatform: Service {
         self.configuration = configuration
         self.builtins = builtins
         self.logger = logger
+        isolation = Mutex(configuration.isolation)
         pipeline = LoadingPipeline(settings: configuration.loading, verifier: verifier, logger: logger)
         let eventLoops = MultiThreadedEventLoopGroup.singleton
         var http = AsyncHTTPClient.HTTPClient.Configuration()
@@ -98,7 +101,37 @@ public final class PluginPlatform: Service {
     /// - Returns: what was refused.
     @discardableResult
     public func reload(folders: [String]? = nil) async -> [PluginRefusal] {
-        await turn.take { await reloadNow(folders: folders) }
+        if folders == nil { readIsolation() }
+        return await turn.take { await reloadNow(folders: folders) }
+    }
+
+    /// Changes where plugins run.
+    ///
+    /// One that has to move is started at its new level beside the old one, which takes no new call and ends with its last
+    /// one: no call is lost.
+    ///
+    /// - Returns: what was refused. A plugin that cannot start at its new level stays where it was.
+    @discardableResult
+    public func setIsolation(_ policy: IsolationPolicy) async -> [PluginRefusal] {
+        isolation.withLock { $0 = policy }
+        return await turn.take { await reloadNow(folders: nil) }
+    }
+
+    /// Reads the operator's settings again; what cannot be read changes nothing.
+    private func readIsolation() {
+        guard let read = configuration.readIsolation else { return }
+        do {
+            let policy = try read()
+            isolation.withLock { $0 = policy }
+        } catch {
+            logger.error(
+                "Settings were not read again: plugins stay at their levels", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Where a plugin with a library runs.
+    func level(of plugin: ValidatedPlugin) -> IsolationLevel {
+        isolation.withLock { $0 }.level(of: plugin, isDevelopment: configuration.loading.isDevelopment)
     }
 
     /// Loads one plugin again from its folder, also when nothing changed.
@@ -111,6 +144,7 @@ public final class PluginPlatform: Service {
         guard entry.plugin.pluginClass == .external else {
             throw PluginError(.forbidden, "plugin '\(id)' is part of the server", source: .host)
         }
+        readIsolation()
         let refusals = await turn.take { await self.reloadNow(folders: [entry.plugin.sourceFolder], isForced: true) }
         if let refusal = refusals.first(where: { $0.pluginID == entry.plugin.id }) { throw refusal }
     }
@@ -138,13 +172,15 @@ public final class PluginPlatform: Service {
         }
     }
 
-    /// Keeps the running generation of a plugin whose code and plugin.json are the same as before; its files may differ.
+    /// Keeps the running generation of a plugin whose code, plugin.json and level are the same as before; its files may
+    /// differ.
     private func refresh(_ plugin: ValidatedPlugin) -> Bool {
         guard var entry = registry[plugin.id], entry.plugin.id == plugin.id, entry.plugin.folder == plugin.folder,
             entry.plugin.descriptor.json == plugin.descriptor.json,
             entry.plugin.signature.grantsTheSame(as: plugin.signature),
             entry.plugin.image?.digest == plugin.image?.digest,
-            entry.plugin.executableImage?.digest == plugin.executableImage?.digest
+            entry.plugin.executableImage?.digest == plugin.executableImage?.digest,
+            entry.generation == nil || plugin.image == nil || entry.generation?.library.level == level(of: plugin)
         else { return false }
         let (image, executableImage) = (entry.plugin.image, entry.plugin.executableImage)
         entry.plugin = plugin

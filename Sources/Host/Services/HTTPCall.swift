@@ -10,9 +10,9 @@ internal import Synchronization
 
 /// One request that a plugin made: what has arrived of its answer and not been read.
 ///
-/// Safety: `id`, `isWanted` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are written once under the lock and
-/// only read through pointers that live as long as the object.
-final class HTTPCall: HTTPClientResponseDelegate, @unchecked Sendable {
+/// Safety: `id` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are written once
+/// under the lock and only read through pointers that live as long as the object.
+final class HTTPCall: HTTPClientResponseDelegate, OutgoingExchange, @unchecked Sendable {
     typealias Response = Void
 
     private struct State {
@@ -43,8 +43,7 @@ final class HTTPCall: HTTPClientResponseDelegate, @unchecked Sendable {
     private static let highWater = 1 << 20
 
     var id: UInt64 = 0
-    /// Whether the call that the request belongs to still wants an answer.
-    var isWanted: @Sendable () -> Bool = { true }
+    let isWanted: @Sendable () -> Bool
     private let maxBytes: Int64
     private let wake: @Sendable (UInt64) -> Void
     private let state = Mutex(State())
@@ -53,9 +52,13 @@ final class HTTPCall: HTTPClientResponseDelegate, @unchecked Sendable {
     private var keptHead: HeadMemory?
     private var keptError: ErrorMemory?
 
-    init(maxBytes: Int64, client: AsyncHTTPClient.HTTPClient, wake: @escaping @Sendable (UInt64) -> Void) {
+    init(
+        maxBytes: Int64, client: AsyncHTTPClient.HTTPClient, isWanted: @escaping @Sendable () -> Bool,
+        wake: @escaping @Sendable (UInt64) -> Void
+    ) {
         self.maxBytes = maxBytes
         self.client = client
+        self.isWanted = isWanted
         self.wake = wake
     }
 

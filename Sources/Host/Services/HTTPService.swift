@@ -18,10 +18,8 @@ enum HTTPService {
             return HTTPService.begin(request, call, runtime, requestOut)
         }
         table.head = { host, request, headOut in
-            guard let runtime = PluginRuntime.from(host), let exchange = runtime.exchanges[request], let headOut else {
-                return GF_STATE
-            }
-            return runtime.answer(while: exchange.isWanted) { exchange.head(into: headOut) }
+            guard let runtime = PluginRuntime.from(host) else { return GF_STATE }
+            return runtime.head(of: runtime.exchanges[request], into: headOut)
         }
         table.read = { host, request, chunkOut, lengthOut in
             chunkOut?.pointee = gf_buffer()
@@ -53,50 +51,15 @@ enum HTTPService {
         _ request: gf_http_request, _ call: OpaquePointer, _ runtime: PluginRuntime,
         _ requestOut: UnsafeMutablePointer<UInt64>
     ) -> gf_status {
-        let facts = runtime.calls?.withRunning(call) { state, _ in (state.deadline, state.bytesLeft) }
-        guard let (deadline, bytesLeft) = facts else { return GF_STATE }
-        let maxBytes = request.max_bytes == 0 ? bytesLeft : Int64(clamping: request.max_bytes)
+        guard let bytesLeft = runtime.calls?.withRunning(call, { state, _ in state.bytesLeft }) else { return GF_STATE }
         let exchange = HTTPCall(
-            maxBytes: maxBytes, client: runtime.services.http, wake: runtime.waking(call, with: GF_EVENT_HTTP))
-        exchange.isWanted = runtime.wanting(call)
-        let id = runtime.exchanges.add(exchange)
-        exchange.id = id
-        requestOut.pointee = id
-        let isKept = runtime.calls?.withRunning(call) { state, _ in
-            state.resources.add(HTTPCallEnd(runtime: runtime, id: id))
-        }
-        guard isKept == true else { return GF_STATE }
-        do {
-            let configuration = runtime.configurations[request.config]
-            guard configuration != nil || request.config == 0 else {
-                throw PluginError(.state, "configuration \(request.config) is none of plugin '\(runtime.id)'")
-            }
-            let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
-            try runtime.permittedHosts?.check(outgoing, configuration)
-            let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
-            let timeout = min(outgoing.timeout.nanoseconds, remaining)
-            exchange.start(outgoing.request, deadline: .now() + .nanoseconds(timeout))
-            return GF_OK
-        } catch let error as PluginError {
-            exchange.fail(error)
-            return error.code.rawValue
-        } catch {
-            exchange.fail(PluginError(.invalid, "\(error)"))
-            return GF_INVALID
+            maxBytes: request.max_bytes == 0 ? bytesLeft : Int64(clamping: request.max_bytes),
+            client: runtime.services.http, isWanted: runtime.wanting(call),
+            wake: runtime.waking(call, with: GF_EVENT_HTTP))
+        return runtime.begin(exchange, in: runtime.exchanges, of: call, config: request.config, idOut: requestOut) {
+            try OutgoingRequest(request, $0, defaults: runtime.services.httpDefaults)
+        } start: { outgoing, nanoseconds in
+            exchange.start(outgoing.request, deadline: .now() + .nanoseconds(nanoseconds))
         }
     }
-}
-
-/// Ends a request that its plugin left open when the call completes.
-private final class HTTPCallEnd: CallResource {
-    static let maxPerCall = Int.max
-    private let runtime: PluginRuntime
-    private let id: UInt64
-
-    init(runtime: PluginRuntime, id: UInt64) {
-        self.runtime = runtime
-        self.id = id
-    }
-
-    func endWithCall() { runtime.exchanges.remove(id)?.endWithCall() }
 }

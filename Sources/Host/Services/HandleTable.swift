@@ -21,5 +21,7 @@ final class HandleTable<Value: Sendable>: Sendable {
     @discardableResult
     func remove(_ handle: UInt64) -> Value? { state.withLock { $0.all.removeValue(forKey: handle) } }
 
+    var isEmpty: Bool { state.withLock { $0.all.isEmpty } }
+
     subscript(handle: UInt64) -> Value? { state.withLock { $0.all[handle] } }
 }

@@ -8,9 +8,9 @@ internal import Synchronization
 
 /// One WebSocket that a plugin opened: what has arrived and not been read.
 ///
-/// Safety: `id` is written once, before the connection starts; `keptHead`, `keptError` and `keptReason` are written once under the lock
-/// and only read through pointers that live as long as the object.
-final class WebSocketCall: @unchecked Sendable {
+/// Safety: `id` is written once, before the connection starts; `keptHead`, `keptError` and `keptReason` are written once
+/// under the lock and only read through pointers that live as long as the object.
+final class WebSocketCall: OutgoingExchange, @unchecked Sendable {
     private struct State {
         var head: HTTPResponseHead?
         var messages = CircularBuffer<(kind: UInt32, data: ByteBuffer)>()
@@ -43,7 +43,6 @@ final class WebSocketCall: @unchecked Sendable {
 
     var id: UInt64 = 0
     let maxMessage: Int
-    /// Whether the call that the socket belongs to still wants messages.
     let isWanted: @Sendable () -> Bool
     private let wake: @Sendable (UInt64) -> Void
     private let state = Mutex(State())
@@ -93,6 +92,7 @@ final class WebSocketCall: @unchecked Sendable {
 
     func send(kind: UInt32, _ bytes: [UInt8]) -> gf_status {
         guard kind == GF_WEBSOCKET_TEXT || kind == GF_WEBSOCKET_BINARY else { return GF_INVALID }
+        guard bytes.count <= 4 * Self.window else { return GF_LIMIT }
         guard kind == GF_WEBSOCKET_BINARY || String(validating: bytes, as: UTF8.self) != nil else { return GF_INVALID }
         let (status, channel) = state.withLock { state -> (gf_status, (any Channel)?) in
             if let error = state.error { return (error.code.rawValue, nil) }
@@ -114,11 +114,12 @@ final class WebSocketCall: @unchecked Sendable {
         return status
     }
 
-    /// Whether a further message can be sent; for plugins that wait.
+    /// Whether a further message can be sent; for plugins that wait, who are told when it changes.
     func hasRoom() -> gf_status {
         state.withLock { state in
             if let error = state.error { return error.code.rawValue }
-            return state.outgoing < Self.window || state.end != nil ? GF_OK : GF_AGAIN
+            state.isAwaited = state.outgoing >= Self.window && state.end == nil
+            return state.isAwaited ? GF_AGAIN : GF_OK
         }
     }
 
@@ -155,6 +156,8 @@ final class WebSocketCall: @unchecked Sendable {
         let frame = Self.closing(code: UInt16(clamping: code == 0 ? 1000 : code), reason: reason)
         channel.writeAndFlush(frame).whenComplete { _ in channel.close(promise: nil) }
     }
+
+    func endWithCall() { close(code: 1001, reason: "") }
 
     /// A closing frame; a reason that is too long is cut.
     static func closing(code: UInt16, reason: String) -> WebSocketFrame {

@@ -16,6 +16,8 @@ final class WebSocketFrameHandler: ChannelInboundHandler {
     private let origin: String
     /// The message whose last fragment has not come.
     private var unfinished: (kind: UInt32, data: ByteBuffer)?
+    /// Whether the server broke a rule: nothing that follows counts.
+    private var isBroken = false
 
     init(socket: WebSocketCall, origin: String) {
         self.socket = socket
@@ -23,6 +25,7 @@ final class WebSocketFrameHandler: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isBroken else { return }
         let frame = unwrapInboundIn(data)
         guard frame.maskKey == nil else { return end(breach("a masked frame"), 1002, context) }
         switch frame.opcode {
@@ -85,6 +88,7 @@ final class WebSocketFrameHandler: ChannelInboundHandler {
             // An end without goodbye is told by channelInactive.
             return context.close(promise: nil)
         }
+        isBroken = true
         socket.fail(error == .invalidFrameLength ? tooLarge : breach("\(error)"))
     }
 
@@ -97,6 +101,7 @@ final class WebSocketFrameHandler: ChannelInboundHandler {
     }
 
     private func end(_ error: PluginError, _ code: UInt16, _ context: ChannelHandlerContext) {
+        isBroken = true
         socket.fail(error)
         let frame = WebSocketCall.closing(code: code, reason: "")
         context.writeAndFlush(wrapOutboundOut(frame)).whenComplete { [channel = context.channel] _ in

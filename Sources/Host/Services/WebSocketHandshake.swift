@@ -85,6 +85,7 @@ extension WebSocketCall {
             try pipeline.addHandler(
                 NIOSSLClientHandler(context: context, serverHostname: isAddress ? nil : handshake.host))
         }
+        try pipeline.addHandler(LateEnd())
         let asking = HandshakeHandler(socket: self, handshake: handshake)
         let upgrader = NIOWebSocketClientUpgrader(maxFrameSize: maxMessage) { channel, head in
             self.answered(head)
@@ -149,5 +150,23 @@ private final class HandshakeHandler: ChannelInboundHandler, RemovableChannelHan
                     + "check the URL, and that no proxy is in between", source: .downstream)
         }
         return HTTPCall.failure(error, origin: handshake.origin)
+    }
+}
+
+/// Tells the end of a connection only when what came before it has been dealt with.
+///
+/// The decoder of HTTP leaves a pipeline that is upgraded in its own time, and hands on what came behind the answer to the
+/// handshake as it goes. An end that overtakes it would make it drop all of that.
+private final class LateEnd: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let bound = context.loopBound
+        context.eventLoop.execute { bound.value.fireChannelInactive() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let bound = context.loopBound
+        context.eventLoop.execute { bound.value.fireErrorCaught(error) }
     }
 }

@@ -16,10 +16,8 @@ enum WebSocketService {
             return WebSocketService.begin(request, call, runtime, socketOut)
         }
         table.head = { host, socket, headOut in
-            guard let runtime = PluginRuntime.from(host), let socket = runtime.sockets[socket], let headOut else {
-                return GF_STATE
-            }
-            return runtime.answer(while: socket.isWanted) { socket.head(into: headOut) }
+            guard let runtime = PluginRuntime.from(host) else { return GF_STATE }
+            return runtime.head(of: runtime.sockets[socket], into: headOut)
         }
         table.receive = { host, socket, messageOut in
             guard let runtime = PluginRuntime.from(host), let socket = runtime.sockets[socket], let messageOut,
@@ -74,36 +72,22 @@ enum WebSocketService {
         _ request: gf_websocket_request, _ call: OpaquePointer, _ runtime: PluginRuntime,
         _ socketOut: UnsafeMutablePointer<UInt64>
     ) -> gf_status {
-        guard let deadline = runtime.calls?.withRunning(call, { state, _ in state.deadline }) else { return GF_STATE }
         let limit = request.max_message == 0 ? UInt64(GF_WEBSOCKET_MAX_MESSAGE) : request.max_message
         let socket = WebSocketCall(
-            maxMessage: Int(min(limit, 1 << 30)), isWanted: runtime.wanting(call),
+            maxMessage: Int(min(limit, largestMessage)), isWanted: runtime.wanting(call),
             wake: runtime.waking(call, with: GF_EVENT_WEBSOCKET))
-        let id = runtime.sockets.add(socket)
-        socket.id = id
-        socketOut.pointee = id
-        let isKept = runtime.calls?.withRunning(call) { state, _ in
-            state.resources.add(WebSocketCallEnd(runtime: runtime, id: id))
-        }
-        guard isKept == true else { return GF_STATE }
-        do {
-            let configuration = runtime.configurations[request.config]
-            let outgoing = try OutgoingRequest(request, configuration, defaults: runtime.services.httpDefaults)
-            try runtime.permittedHosts?.check(outgoing, configuration)
-            let remaining = deadline == .max ? Int64.max : max(0, deadline &- MonotonicTime.now)
+        let services = runtime.services
+        return runtime.begin(socket, in: runtime.sockets, of: call, config: request.config, idOut: socketOut) {
+            try OutgoingRequest(request, $0, defaults: services.httpDefaults)
+        } start: { outgoing, nanoseconds in
             try socket.start(
                 WebSocketHandshake(outgoing, protocols: String(request.protocols)),
-                on: runtime.services.eventLoops.next(), within: min(outgoing.timeout.nanoseconds, remaining),
-                dialTimeout: runtime.services.httpDefaults.dialTimeout)
-            return GF_OK
-        } catch let error as PluginError {
-            socket.fail(error)
-            return error.code.rawValue
-        } catch {
-            socket.fail(PluginError(.invalid, "\(error)"))
-            return GF_INVALID
+                on: services.eventLoops.next(), within: nanoseconds, dialTimeout: services.httpDefaults.dialTimeout)
         }
     }
+
+    /// However much a plugin asks for: what reaches it in a process of its own as well.
+    private static let largestMessage: UInt64 = 1 << 29
 }
 
 extension OutgoingRequest {
@@ -124,18 +108,4 @@ extension OutgoingRequest {
         request.timeout = message.timeout
         try self.init(request, source, defaults: defaults)
     }
-}
-
-/// Ends a socket that its plugin left open when the call completes.
-private final class WebSocketCallEnd: CallResource {
-    static let maxPerCall = Int.max
-    private let runtime: PluginRuntime
-    private let id: UInt64
-
-    init(runtime: PluginRuntime, id: UInt64) {
-        self.runtime = runtime
-        self.id = id
-    }
-
-    func endWithCall() { runtime.sockets.remove(id)?.close(code: 1001, reason: "") }
 }

@@ -11,6 +11,8 @@ final class CallBridge: @unchecked Sendable {
     /// The handle of the instance's configuration, for the host's services.
     let config: UInt64
     private let state = Mutex(State())
+    /// Held while something is emitted: the queries of a call share its window.
+    private let emission = Mutex(())
 
     /// An event of the ABI; source is the timer or the request, else 0.
     struct Event: Hashable {
@@ -185,29 +187,35 @@ final class CallBridge: @unchecked Sendable {
     }
 
     private func open(_ frame: DataFrame, number: UInt32, refID: String) async throws {
-        var schema = ArrowSchema()
-        frame.exportSchema(into: &schema)
-        let status = refID.withGF { host.sink.schema?(host.pointer, handle, number, $0, &schema) }
-        try await settle(status, "the host refused the schema of a frame")
+        try await emit("the host refused the schema of a frame") {
+            var schema = ArrowSchema()
+            frame.exportSchema(into: &schema)
+            return refID.withGF { host.sink.schema?(host.pointer, handle, number, $0, &schema) }
+        }
     }
 
     func append(_ frame: DataFrame, number: UInt32) async throws {
         guard !frame.fields.isEmpty, frame.rowCount > 0 else { return }
-        var array = ArrowArray()
-        frame.exportArray(into: &array)
-        try await settle(host.sink.batch?(host.pointer, handle, number, &array), "the host refused rows of a frame")
+        try await emit("the host refused rows of a frame") {
+            var array = ArrowArray()
+            frame.exportArray(into: &array)
+            return host.sink.batch?(host.pointer, handle, number, &array)
+        }
     }
 
     func send(_ bytes: [UInt8]) async throws {
-        try await settle(bytes.withGF { host.sink.bytes?(host.pointer, handle, $0) }, "the host refused bytes")
+        try await emit("the host refused bytes") { bytes.withGF { host.sink.bytes?(host.pointer, handle, $0) } }
     }
 
     func send(_ chunk: HTTPChunk) async throws {
-        guard var buffer = chunk.takeBuffer() else {
-            throw PluginError(.state, "a chunk can be written once only")
+        var isTaken = false
+        let count = UInt64(chunk.count)
+        try await emit("the host refused bytes") {
+            guard var buffer = chunk.takeBuffer() else { return GF_OK }
+            isTaken = true
+            return host.sink.buffer?(host.pointer, handle, &buffer, count)
         }
-        let status = host.sink.buffer?(host.pointer, handle, &buffer, UInt64(chunk.count))
-        try await settle(status, "the host refused bytes")
+        if !isTaken { throw PluginError(.state, "a chunk can be written once only") }
     }
 
     func head(status: Int32, message: String, headers: HTTPHeaders) throws {
@@ -240,14 +248,33 @@ final class CallBridge: @unchecked Sendable {
         _ = token.withGF { host.sink.progress?(host.pointer, handle, fraction, $0) }
     }
 
-    /// Takes a sink's status: waits while there is no credit, throws when the call cannot go on.
-    private func settle(_ status: gf_status?, _ message: @autoclosure () -> String) async throws {
-        var status = status
-        while status == GF_AGAIN {
-            status = host.sink.wait_ready?(host.pointer, handle, 0)
-            if status == GF_AGAIN { try await wait(for: Event(kind: GF_EVENT_CREDIT)) }
+    /// Emits something when there is room for it, and waits until there is room for more.
+    ///
+    /// What one query sends after another has been told to wait would break GF-R-015.
+    private func emit(_ message: String, _ part: () -> gf_status?) async throws {
+        var status: gf_status?
+        var isSent = false
+        while !isSent {
+            try await waitForRoom(message)
+            emission.withLock { _ in
+                guard readiness != GF_AGAIN else { return }
+                status = part()
+                isSent = true
+            }
         }
-        try check(status, message())
+        guard status == GF_AGAIN else { return try check(status, message) }
+        try await waitForRoom(message)
+    }
+
+    private var readiness: gf_status { host.sink.wait_ready?(host.pointer, handle, 0) ?? GF_OK }
+
+    /// Suspends while the reader is behind; throws when the call cannot go on.
+    private func waitForRoom(_ message: String) async throws {
+        while true {
+            let status = readiness
+            guard status == GF_AGAIN else { return try check(status, message) }
+            try await wait(for: Event(kind: GF_EVENT_CREDIT))
+        }
     }
 
     func check(_ status: gf_status?, _ message: @autoclosure () -> String) throws {

@@ -129,7 +129,8 @@ extension IsolatedPlugin {
         let text = failureText(exit)
         let error = PluginError(
             .crashed, "the process of plugin '\(id)' \(text); it is started again with the next call", source: .plugin)
-        let (ended, instances) = state.withLock { state -> ([IsolatedCall], [IsolatedInstance]) in
+        let (ended, repeated, instances) = state.withLock {
+            state -> ([IsolatedCall], [IsolatedCall], [IsolatedInstance]) in
             // In one step with what the process had, so that nothing of its successor is taken for it.
             state.noteFailure(text)
             let calls = state.calls.values.sorted { $0.handle < $1.handle }
@@ -151,8 +152,10 @@ extension IsolatedPlugin {
             let poisoned = state.waiting.filter { call in creating.contains { $0 === call.instance } }
             let others = state.waiting.filter { call in !poisoned.contains { $0 === call } }
             state.waiting = repeated + others
-            return (failed + poisoned, creating.filter(\.isAwaited))
+            return (failed + poisoned, repeated, creating.filter(\.isAwaited))
         }
+        let table = state.withLock { $0.runtime }?.calls
+        for call in repeated { table?.endResources(OpaquePointer(bitPattern: UInt(call.handle))) }
         services.logger.error(
             "Plugin process failed",
             metadata: [

@@ -11,11 +11,13 @@ enum IsolatedServices {
     static let keyValues = KeyValueService.table()
     static let timer = TimerService.table()
     static let http = HTTPService.table()
+    static let webSocket = WebSocketService.table()
 
     /// A function's answer.
     struct Reply {
         var status: gf_status
         var number: Int64 = 0
+        var code: Int64 = 0
         var pairs: [(key: String, value: String)] = []
         var bytes: [UInt8] = []
     }
@@ -29,6 +31,9 @@ extension IsolatedPlugin {
         switch body.function {
         case RUNNER_TIMER_DISARM: IsolatedServices.timer.disarm?(runtime.host, body.object)
         case RUNNER_HTTP_CLOSE: IsolatedServices.http.close?(runtime.host, body.object)
+        case RUNNER_SOCKET_CLOSE:
+            let code = UInt32(clamping: body.number)
+            IsolatedServices.webSocket.close?(runtime.host, body.object, code, message.borrowed(body.text))
         case RUNNER_KV_GET, RUNNER_KV_PUT, RUNNER_KV_REMOVE, RUNNER_KV_LIST:
             // The database may block, and what is borrowed of the message does not live as long.
             let name = message.text(body.name)
@@ -47,11 +52,16 @@ extension IsolatedPlugin {
             let status = IsolatedServices.timer.arm?(runtime.host, handle, body.number, &timer) ?? GF_UNSUPPORTED
             reply(sequence, .init(status: status, number: Int64(bitPattern: timer)), to: process)
         case RUNNER_HTTP_REQUEST: reply(sequence, request(body, message, handle, runtime), to: process)
-        case RUNNER_HTTP_HEAD: reply(sequence, head(body, runtime), to: process)
+        case RUNNER_HTTP_HEAD: reply(sequence, head(body, IsolatedServices.http.head, runtime), to: process)
         case RUNNER_HTTP_READ: reply(sequence, read(body, runtime), to: process)
-        case RUNNER_HTTP_ERROR:
-            let text = IsolatedServices.http.error?(runtime.host, body.object) ?? gf_str()
-            reply(sequence, .init(status: GF_OK, bytes: Array(String(text).utf8)), to: process)
+        case RUNNER_HTTP_ERROR: reply(sequence, error(body, IsolatedServices.http.error, runtime), to: process)
+        case RUNNER_SOCKET_OPEN: reply(sequence, open(body, message, handle, runtime), to: process)
+        case RUNNER_SOCKET_HEAD: reply(sequence, head(body, IsolatedServices.webSocket.head, runtime), to: process)
+        case RUNNER_SOCKET_RECEIVE: reply(sequence, receive(body, runtime), to: process)
+        case RUNNER_SOCKET_SEND: reply(sequence, send(body, message, runtime), to: process)
+        case RUNNER_SOCKET_ROOM:
+            reply(sequence, .init(status: runtime.sockets[body.object]?.hasRoom() ?? GF_STATE), to: process)
+        case RUNNER_SOCKET_ERROR: reply(sequence, error(body, IsolatedServices.webSocket.error, runtime), to: process)
         default: reply(sequence, .init(status: GF_UNSUPPORTED), to: process)
         }
         return nil
@@ -62,6 +72,7 @@ extension IsolatedPlugin {
         writer.message(RUNNER_REPLY, runner_reply_t()) { writer, body in
             body.status = reply.status
             body.number = reply.number
+            body.code = reply.code
             body.pairs = writer.pairs(reply.pairs)
             body.data = writer.array(reply.bytes)
         }
@@ -128,13 +139,27 @@ extension IsolatedPlugin {
         return .init(status: status, number: Int64(bitPattern: id))
     }
 
-    private func head(_ body: runner_host_call_t, _ runtime: PluginRuntime) -> IsolatedServices.Reply {
+    private typealias HeadFunction =
+        @convention(c) (
+            UnsafePointer<gf_host>?, UInt64, UnsafeMutablePointer<gf_http_head>?
+        ) -> gf_status
+    private typealias ErrorFunction = @convention(c) (UnsafePointer<gf_host>?, UInt64) -> gf_str
+
+    private func head(
+        _ body: runner_host_call_t, _ function: HeadFunction?, _ runtime: PluginRuntime
+    ) -> IsolatedServices.Reply {
         var head = gf_http_head()
         head.struct_size = UInt32(MemoryLayout<gf_http_head>.size)
-        let status = IsolatedServices.http.head?(runtime.host, body.object, &head) ?? GF_UNSUPPORTED
+        let status = function?(runtime.host, body.object, &head) ?? GF_UNSUPPORTED
         guard status == GF_OK else { return .init(status: status) }
         let headers = HTTPHeaders(head.headers, count: head.header_count)
         return .init(status: status, number: Int64(head.status), pairs: headers.map { ($0.name, $0.value) })
+    }
+
+    private func error(
+        _ body: runner_host_call_t, _ function: ErrorFunction?, _ runtime: PluginRuntime
+    ) -> IsolatedServices.Reply {
+        .init(status: GF_OK, bytes: Array(String(function?(runtime.host, body.object) ?? gf_str()).utf8))
     }
 
     private func read(_ body: runner_host_call_t, _ runtime: PluginRuntime) -> IsolatedServices.Reply {
@@ -142,6 +167,51 @@ extension IsolatedPlugin {
         var length: UInt64 = 0
         let status = IsolatedServices.http.read?(runtime.host, body.object, &buffer, &length) ?? GF_UNSUPPORTED
         return .init(status: status, bytes: take(&buffer, length, runtime))
+    }
+
+    // MARK: Sockets
+
+    private func open(
+        _ body: runner_host_call_t, _ message: RunnerMessage, _ handle: OpaquePointer?, _ runtime: PluginRuntime
+    ) -> IsolatedServices.Reply {
+        guard let headers = message.pairs(body.pairs) else { return .init(status: GF_INVALID) }
+        var arena = CArena()
+        var request = gf_websocket_request()
+        request.struct_size = UInt32(MemoryLayout<gf_websocket_request>.size)
+        request.flags = body.flags
+        request.config = body.object
+        request.url = message.borrowed(body.text)
+        request.headers = arena.pairs(HTTPHeaders(headers.map { ($0.key, $0.value) }))
+        request.header_count = UInt32(headers.count)
+        request.protocols = message.borrowed(body.name)
+        request.timeout = body.number
+        request.max_message = body.limit
+        var id: UInt64 = 0
+        let status = IsolatedServices.webSocket.open?(runtime.host, handle, &request, &id) ?? GF_UNSUPPORTED
+        return .init(status: status, number: Int64(bitPattern: id))
+    }
+
+    private func receive(_ body: runner_host_call_t, _ runtime: PluginRuntime) -> IsolatedServices.Reply {
+        var message = gf_websocket_message()
+        message.struct_size = UInt32(MemoryLayout<gf_websocket_message>.size)
+        let status = IsolatedServices.webSocket.receive?(runtime.host, body.object, &message) ?? GF_UNSUPPORTED
+        guard status == GF_OK else { return .init(status: status) }
+        guard message.kind != GF_WEBSOCKET_CLOSED else {
+            return .init(
+                status: status, number: Int64(message.kind), code: Int64(message.code),
+                bytes: Array(String(message.reason).utf8))
+        }
+        let bytes = take(&message.data, message.length, runtime)
+        return .init(status: status, number: Int64(message.kind), bytes: bytes)
+    }
+
+    private func send(
+        _ body: runner_host_call_t, _ message: RunnerMessage, _ runtime: PluginRuntime
+    ) -> IsolatedServices.Reply {
+        let bytes = message.borrowedBytes(body.data)
+        let kind = UInt32(clamping: body.number)
+        let status = IsolatedServices.webSocket.send?(runtime.host, body.object, kind, bytes)
+        return .init(status: status ?? GF_UNSUPPORTED)
     }
 
     /// The bytes of a buffer, which is given back.

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import PluginABI
+import PluginHost
+import PluginTesting
+import Testing
+
+/// Plugins behave the same behind Grafana's protocol, as far as that can carry it.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct ProtocolConformanceTests {
+    /// Compares a plugin in the server's process with itself behind the protocol.
+    private func expectTheSame(
+        _ plugin: ConformancePlugin, _ prepare: (inout PluginConformance) -> Void
+    ) async throws {
+        let folder = try TemporaryFolder()
+        var kit = PluginConformance(try Plugins.serving(plugin, in: folder))
+        kit.places = [.inProcess, .grpc]
+        prepare(&kit)
+
+        await expectConformance(kit)
+        withExtendedLifetime(folder) {}
+    }
+
+    @Test func helloInC() async throws {
+        try await expectTheSame(Plugins.example("hello-c")) { kit in
+            kit.queries = ["{}", #"{"amplitude": 2}"#, #"{"period": -1}"#, "[]"]
+            kit.resources = [
+                ResourceCall(method: "GET", path: "greeting"), ResourceCall(method: "GET", path: "none"),
+            ]
+        }
+    }
+
+    @Test func sineInSwift() async throws {
+        try await expectTheSame(Plugins.example("sine-swift")) { kit in
+            kit.queries = ["{}", #"{"amplitude": 2}"#]
+            kit.secrets = ["apiKey": "s3cret"]
+            kit.subscriptions = [StreamRequest(path: "sine")]
+        }
+    }
+
+    @Test func testData() async throws {
+        try await expectTheSame(Plugins.testData()) { kit in
+            kit.queries = [
+                #"{"scenarioId": "predictable_pulse", "pulseWave": {"timeStep": 60}}"#,
+                #"{"scenarioId": "all_field_types"}"#, #"{"scenarioId": "table_static"}"#,
+                #"{"scenarioId": "error_with_source", "errorSource": "downstream"}"#,
+                #"{"scenarioId": "no_data_points"}"#, #"{"scenarioId": "logs", "lines": 50, "seed": 3}"#,
+            ]
+            kit.resources = [
+                ResourceCall(method: "GET", path: "scenarios"),
+                ResourceCall(method: "POST", path: "test/json", query: "a=b%20c", body: Array("{}".utf8)),
+            ]
+        }
+    }
+}
