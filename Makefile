@@ -17,6 +17,8 @@ TEST_OPTIONS := --disable-xctest $(if $(FILTER),--filter $(FILTER))
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 # How long each fuzzer runs, in seconds.
 FUZZ_SECONDS ?= 60
+# How long chaos lasts.
+CHAOS_MINUTES ?= 10
 HEADERS := $(sort $(shell find include/grafana -name '*.h'))
 SWIFT_SOURCES := $(wildcard Package.swift Sources Libraries Tests Benchmarks examples Fuzz)
 
@@ -49,6 +51,12 @@ test: deps test-environment examples peers
 soak: deps
 	$(SWIFT) build --build-tests
 	LONG=1 $(SWIFT) test --skip-build --disable-xctest --filter EndToEndTests.EndToEnd/LoadTests
+
+## chaos: kill, stop, hang, flood and corrupt plugins under load for CHAOS_MINUTES (10)
+chaos: deps examples peers
+	$(SWIFT) build --build-tests
+	CHAOS_SECONDS=$$(( $(CHAOS_MINUTES) * 60 )) $(SWIFT) test --skip-build --disable-xctest \
+	    --filter EndToEndTests.EndToEnd/ChaosTests
 
 ## lint: check the format of Swift sources, and that each header compiles alone as C11 and C++17
 lint:
@@ -131,4 +139,4 @@ clean:
 help:
 	@sed -n 's/^## //p' Makefile
 
-.PHONY: deps test-environment build run test soak lint format abi-check examples builtin-plugins peers protos bench test-asan test-tsan fuzz install clean help
+.PHONY: deps test-environment build run test soak chaos lint format abi-check examples builtin-plugins peers protos bench test-asan test-tsan fuzz install clean help

@@ -77,6 +77,8 @@ let package = Package(
         .systemLibrary(name: "CZip", pkgConfig: "libzip", providers: [.apt(["libzip-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CLinux"),
+        // Begins the server anew when a plugin in its own process crashes.
+        .target(name: "CQuarantine", cSettings: hardening),
         // What the server and grafana-plugin-runner say to each other.
         .target(name: "CRunnerProtocol", cSettings: hardening),
         .target(name: "CArrowTable", dependencies: ["CSQLite"], cSettings: hardening),
@@ -84,11 +86,12 @@ let package = Package(
         // The platform, from the bottom to the top; ArchitectureTests checks the arrows.
         target("PluginABI", ["CPluginABI"]),
         target("Settings", []),
+        target("Processes", ["CLinux"]),
         target("Signing", ["CRNP", "CJansson", .product(name: "Crypto", package: "swift-crypto")]),
         target(
             "GoPlugin",
             [
-                "PluginABI", "CLinux",
+                "PluginABI", "Processes", "CLinux",
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "SwiftASN1", package: "swift-asn1"),
@@ -99,8 +102,9 @@ let package = Package(
         target(
             "PluginHost", path: "Sources/Host",
             [
-                "CPluginABI", "PluginABI", "GoPlugin", "CJansson", "CLinux", "CRunnerProtocol", "Signing", logging,
-                lifecycle,
+                "CPluginABI", "PluginABI", "Processes", "GoPlugin", "CJansson", "CLinux", "CQuarantine",
+                "CRunnerProtocol",
+                "Signing", logging, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
@@ -130,8 +134,9 @@ let package = Package(
         target(
             "Server",
             [
-                "PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CZlib", logging,
-                lifecycle,
+                "PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CQuarantine",
+                "CZlib",
+                logging, lifecycle,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -163,10 +168,14 @@ let package = Package(
         .executableTarget(
             name: "grafana-plugin-runner", dependencies: ["CRunnerProtocol", "CJansson"],
             cSettings: [.headerSearchPath("../../include"), .define("_GNU_SOURCE")] + hardening,
-            // The linker is swiftc, whose own library nothing here needs.
+            // The linker is swiftc, which leaves out its own library and start-up code in this mode alone.
             linkerSettings: [
                 .linkedLibrary("jansson"), .linkedLibrary("seccomp"),
-                .unsafeFlags(["-Xlinker", "--as-needed", "-Xlinker", "-z", "-Xlinker", "now"]),
+                .unsafeFlags([
+                    "-enable-experimental-feature", "Embedded", "-wmo", "-nostartfiles", "-no-static-stdlib",
+                    "-Xlinker",
+                    "--as-needed", "-Xlinker", "-z", "-Xlinker", "now",
+                ]),
             ]),
 
         tests("ArchitectureTests", []),
@@ -174,7 +183,7 @@ let package = Package(
         tests(
             "GoPluginTests",
             [
-                "GoPlugin", "PluginABI", "TestSupport",
+                "GoPlugin", "PluginABI", "Processes", "TestSupport",
                 .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ] + nio),
@@ -185,6 +194,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
+        tests("ProcessesTests", ["Processes"]),
         tests("SettingsTests", ["Settings"]),
         tests("CatalogTests", ["Catalog", "Signing", "Storage", "PluginABI", "TestSupport", logging]),
         tests("SigningTests", ["Signing", "TestSupport"]),
@@ -192,7 +202,10 @@ let package = Package(
         tests("ExpressionsTests", ["Expressions", "PluginABI", "CSQLite"]),
         tests(
             "PluginHostTests",
-            ["PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "Signing", "TestSupport", logging] + nio
+            [
+                "PluginHost", "PluginABI", "CPluginABI", "BuiltinDatasources", "Processes", "Signing", "TestSupport",
+                logging,
+            ] + nio
                 + crypto),
         tests(
             "BuiltinDatasourcesTests",
@@ -205,7 +218,7 @@ let package = Package(
             [
                 "Server", "Settings", "Signing", "Storage", "Expressions", "PluginHost", "PluginABI",
                 "BuiltinDatasources",
-                "TestSupport",
+                "TestSupport", .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ]),
         tests(

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int linux_memfd_create(const char *name) {
@@ -46,4 +47,10 @@ int linux_rename_new(const char *from, const char *to) {
 
 int linux_sync_file_system(int fd) {
     return syncfs(fd);
+}
+
+int linux_has_attribute(const char *path, const char *name, const char *value) {
+    char text[64];
+    ssize_t length = getxattr(path, name, text, sizeof text);
+    return length == (ssize_t)strlen(value) && memcmp(text, value, (size_t)length) == 0;
 }

@@ -17,28 +17,48 @@
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
+
+/* Above every descriptor that the new program gets, so that none is overwritten before it was copied. */
+#define PARKED 64
 
 struct child {
-    const char *path;
-    int image;
-    char *const *arguments;
-    char *const *environment;
-    int output;
-    int errors;
+    const linux_program_t *program;
     pid_t parent;
     int failure;
 };
 
+/* Puts a descriptor where the new program expects it. */
+static int place(int parked, int target) {
+    return parked >= 0 && dup2(parked, target) >= 0;
+}
+
+/* The descriptors of the new program: nothing to read, its output, its errors, and what it was given. */
+static int arrange(const linux_program_t *program, int *image_out) {
+    int parked[2 + LINUX_PROGRAM_FDS];
+    int empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    parked[0] = fcntl(program->output, F_DUPFD_CLOEXEC, PARKED);
+    parked[1] = fcntl(program->errors, F_DUPFD_CLOEXEC, PARKED);
+    for (int index = 0; index < program->fd_count; index++) {
+        parked[2 + index] = fcntl(program->fds[index], F_DUPFD_CLOEXEC, PARKED);
+    }
+    *image_out = program->image < 0 ? -1 : fcntl(program->image, F_DUPFD_CLOEXEC, PARKED);
+    if ((program->image >= 0 && *image_out < 0) || !place(empty, 0)) return 0;
+    /* Whatever else is open without close-on-exec is none of the program's business; old kernels lack the call. */
+    syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+    for (int index = 0; index < 2 + program->fd_count; index++) {
+        if (!place(parked[index], index + 1)) return 0;
+    }
+    return 1;
+}
+
 /* Runs in the new process, which shares the memory of the suspended parent until it executes: system calls only. */
 static int run(void *context) {
     struct child *child = context;
+    const linux_program_t *program = child->program;
     sigset_t none;
-    int empty;
+    int image;
 
-    /* Handlers belong to the parent's program; what it ignores would be ignored by the plugin, too. */
+    /* Handlers belong to the parent's program; what it ignores would be ignored by this one, too. */
     for (int number = 1; number < NSIG; number++) {
         struct sigaction action = {.sa_handler = SIG_DFL};
         if (number != SIGKILL && number != SIGSTOP) sigaction(number, &action, NULL);
@@ -49,30 +69,30 @@ static int run(void *context) {
         goto failed;
     }
     if (setpgid(0, 0) != 0) goto failed;
-    empty = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (empty < 0 || dup2(empty, 0) < 0 || dup2(child->output, 1) < 0 || dup2(child->errors, 2) < 0) goto failed;
-    /* Whatever else is open without close-on-exec is none of the plugin's business; old kernels lack the call. */
-    syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+    if (program->group >= 0 && write(program->group, "0", 1) != 1) goto failed;
+    if (!arrange(program, &image)) goto failed;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (child->image >= 0)
-        syscall(SYS_execveat, child->image, "", child->arguments, child->environment, AT_EMPTY_PATH);
+    if (image >= 0)
+        syscall(SYS_execveat, image, "", program->arguments, program->environment, AT_EMPTY_PATH);
     else
-        execve(child->path, child->arguments, child->environment);
+        execve(program->path, program->arguments, program->environment);
 failed:
     child->failure = errno;
     _exit(127);
 }
 
-int linux_start_program(const char *path, int image, char *const *arguments, char *const *environment, int output,
-                        int errors, int *pidfd_out) {
+int linux_start_program(const linux_program_t *program, int *pidfd_out) {
     const size_t stack_size = 64 * 1024;
-    struct child child = {.path = path, .image = image, .arguments = arguments, .environment = environment,
-                          .output = output, .errors = errors, .parent = getpid()};
+    struct child child = {.program = program, .parent = getpid()};
     sigset_t all, before;
     void *stack;
     int pid, failure;
 
+    if (program->fd_count > LINUX_PROGRAM_FDS) {
+        errno = EINVAL;
+        return -1;
+    }
     stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return -1;
     /* No handler of ours runs in the child, on our memory. */
@@ -83,8 +103,8 @@ int linux_start_program(const char *path, int image, char *const *arguments, cha
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     munmap(stack, stack_size);
     if (pid > 0 && failure != 0) {
-        int code;
-        linux_wait_program(*pidfd_out, &code);
+        linux_usage_t usage;
+        linux_wait(*pidfd_out, &usage);
         close(*pidfd_out);
         *pidfd_out = -1;
         pid = -1;
@@ -95,10 +115,6 @@ int linux_start_program(const char *path, int image, char *const *arguments, cha
 
 int linux_open_process(int pid) {
     return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-int linux_program_pipe(int ends[2]) {
-    return pipe2(ends, O_CLOEXEC);
 }
 
 void linux_name_thread(const char *name) {
@@ -123,15 +139,4 @@ void linux_remove_socket(const char *path) {
 
 int linux_signal_program(int pidfd, int number) {
     return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
-}
-
-int linux_wait_program(int pidfd, int *code) {
-    siginfo_t info;
-    int status;
-
-    do status = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
-    while (status != 0 && errno == EINTR);
-    if (status != 0) return -1;
-    *code = info.si_status;
-    return info.si_code == CLD_EXITED ? 0 : 1;
 }

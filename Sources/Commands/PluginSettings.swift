@@ -23,6 +23,10 @@ struct PluginSettings {
     let goPlugins: GoPluginSettings
     /// The keys of `[plugin.<id>]` that are the plugin's own, by id.
     let pluginSettings: [String: [String: String]]
+    /// Where the control groups of those processes are made.
+    let controlGroups: ControlGroupPlace
+    /// Whether the server begins anew when a plugin in its own process crashes.
+    let survivesCrashes: Bool
 
     /// - Throws: ``SettingsError`` for a value that does not fit its key.
     init(_ settings: Settings) throws {
@@ -49,9 +53,14 @@ struct PluginSettings {
             idleTime: try settings.duration("plugins", "runner_idle_time"),
             memoryBytes: UInt64(try settings.int("plugins", "max_memory_mib", in: 0...1_048_576)) << 20,
             sharedBytes: UInt64(try settings.int("plugins", "max_shared_memory_mib", in: 1...1_048_576)) << 20,
-            files: UInt32(try settings.int("plugins", "max_files", in: 0...1_048_576)))
+            files: UInt32(try settings.int("plugins", "max_files", in: 0...1_048_576)),
+            processorPercent: UInt32(try settings.int("plugins", "max_cpu_percent", in: 0...1_000_000)),
+            tasks: UInt32(try settings.int("plugins", "max_tasks", in: 0...4_194_304)),
+            callProcessorTime: try settings.duration("plugins", "max_call_cpu_time"))
         runner.permittedPaths = Self.permittedPaths(settings)
         self.runner = runner
+        controlGroups = try Self.controlGroups(settings)
+        survivesCrashes = try Self.survivesCrashes(settings)
         self.paths = paths
         self.loading = loading
         goPlugins = try Self.goPlugins(settings, pluginSettings)
@@ -121,6 +130,23 @@ struct PluginSettings {
             for (key, value) in values { go.environments[id, default: [:]]["GF_PLUGIN_\(key.uppercased())"] = value }
         }
         return go
+    }
+
+    private static func controlGroups(_ settings: Settings) throws -> ControlGroupPlace {
+        let text = settings.string("plugins", "control_groups")
+        guard let place = ControlGroupPlace(setting: text) else {
+            throw SettingsError(
+                .badValue, "[plugins] control_groups is '\(text)'; set auto, off, or the absolute path of a folder")
+        }
+        return place
+    }
+
+    private static func survivesCrashes(_ settings: Settings) throws -> Bool {
+        let text = settings.string("plugins", "quarantine")
+        guard ["auto", "off"].contains(text) else {
+            throw SettingsError(.badValue, "[plugins] quarantine is '\(text)'; set auto or off")
+        }
+        return text == "auto"
     }
 
     /// The level that a section sets; nil when it sets none.

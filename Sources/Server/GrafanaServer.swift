@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Catalog
 import Hummingbird
-import HummingbirdTLS
+import HummingbirdCore
 public import Logging
 import NIOCore
-import NIOSSL
 public import PluginHost
 public import ServiceLifecycle
 public import Settings
@@ -86,19 +85,20 @@ public struct GrafanaServer: Service {
     /// - Throws: An error of the operating system when the address cannot be bound, or ``APIError`` for bad TLS files.
     public func run() async throws {
         let health = services.health
-        let application = Application(
-            responder: SubPathResponder(
-                inner: RouteTable(services: services).router.buildResponder(), options: services.options),
-            server: try ServerTransport(options: services.options, connections: services.connections).builder,
-            configuration: ApplicationConfiguration(
-                address: bindAddress, backlog: 1024,
-                availableConnectionsDelegate: .maximum(services.options.limits.connections, logger: logger)),
-            services: [services.live],
-            onServerRunning: { channel in await serverRuns(on: channel) },
-            logger: logger)
+        let responder = SubPathResponder(
+            inner: RouteTable(services: services).router.buildResponder(), options: services.options)
+        let transport = ServerTransport(options: services.options, connections: services.connections)
+        let channel = try transport.channel(responder, logger: logger)
+        let listener = HTTPListener(
+            socket: try ListeningSocket(address), maxConnections: services.options.limits.connections, logger: logger
+        ) {
+            await serverRuns(on: $0)
+        }
+        let group = ServiceGroup(
+            services: [services.live, Listening(listener: listener, child: channel)], logger: logger)
         do {
             try await withGracefulShutdownHandler {
-                try await application.run()
+                try await group.run()
             } onGracefulShutdown: {
                 health.setReady(false)
             }
@@ -109,11 +109,18 @@ public struct GrafanaServer: Service {
         await services.proxyClients.shutDown()
     }
 
-    private var bindAddress: BindAddress {
+    private var address: Address {
         switch services.options.address {
-        case .tcp(let host, let port): .hostname(host.isEmpty ? "0.0.0.0" : host, port: port)
-        case .unixSocket(let path, _, _): .unixDomainSocket(path: path)
+        case .tcp(let host, let port): .tcp(host: host, port: port)
+        case .unixSocket(let path, _, _): .unixSocket(path: path)
         }
+    }
+
+    private struct Listening: Service {
+        let listener: HTTPListener
+        let child: any ServerChildChannel
+
+        func run() async throws { try await listener.run(child) }
     }
 
     private func serverRuns(on channel: any Channel) async {

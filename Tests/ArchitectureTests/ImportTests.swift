@@ -20,18 +20,26 @@ struct ImportTests {
         Target(
             folder: "Sources/BuiltinDatasources",
             allowed: ["CPluginABI", "PluginABI", "CADBC", "CSQLite", "CPostgreSQL", "CMariaDB"]),
-        Target(folder: "Sources/GoPlugin", allowed: ["PluginABI", "CLinux"]),
+        Target(folder: "Sources/Processes", allowed: ["CLinux"]),
+        Target(folder: "Sources/GoPlugin", allowed: ["PluginABI", "Processes", "CLinux"]),
         Target(
             folder: "Sources/Host",
-            allowed: ["CPluginABI", "PluginABI", "GoPlugin", "CJansson", "CLinux", "CRunnerProtocol", "Signing"]),
-        Target(folder: "Sources/PluginServing", allowed: ["PluginABI", "PluginHost", "GoPlugin", "CLinux"]),
+            allowed: [
+                "CPluginABI", "PluginABI", "Processes", "GoPlugin", "CJansson", "CLinux", "CQuarantine",
+                "CRunnerProtocol", "Signing",
+            ]),
+        Target(
+            folder: "Sources/PluginServing", allowed: ["PluginABI", "PluginHost", "Processes", "GoPlugin", "CLinux"]),
         Target(folder: "Sources/PluginTesting", allowed: ["PluginABI", "PluginHost"]),
         Target(folder: "Sources/Storage", allowed: ["CSQLite", "CLinux"]),
         Target(folder: "Sources/Expressions", allowed: ["PluginABI", "CArrowTable", "CSQLite"]),
         Target(folder: "Sources/Catalog", allowed: ["PluginABI", "Signing", "Storage", "CZip", "CLinux"]),
         Target(
             folder: "Sources/Server",
-            allowed: ["PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CZlib"]),
+            allowed: [
+                "PluginABI", "Settings", "PluginHost", "Signing", "Storage", "Expressions", "Catalog", "CQuarantine",
+                "CZlib",
+            ]),
         Target(
             folder: "Sources/Commands",
             allowed: [
@@ -48,8 +56,8 @@ struct ImportTests {
     /// Every module that this repository defines.
     static let ours: Set<String> = [
         "CPluginABI", "CADBC", "CJansson", "CMariaDB", "CPostgreSQL", "CRNP", "CSQLite", "CZip", "CZlib", "CLinux",
-        "CArrowTable", "PluginABI", "GoPlugin", "Settings", "Signing", "BuiltinDatasources", "PluginHost",
-        "PluginServing", "Storage",
+        "CArrowTable", "CQuarantine", "CRunnerProtocol", "PluginABI", "Processes", "GoPlugin", "Settings", "Signing",
+        "BuiltinDatasources", "PluginHost", "PluginServing", "Storage",
         "Expressions", "Catalog", "Server", "Commands",
     ]
 

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import GoPlugin
 import NIOPosix
+import Processes
 import Testing
 
 /// Programs that do not start as a plugin does.
@@ -45,7 +46,7 @@ struct StartTests {
 
     @Test func aMissingProgramIsTold() async {
         let supervisor = PluginSupervisor(
-            PluginLaunch(Program(path: "/nowhere/plugin")), on: MultiThreadedEventLoopGroup.singleton
+            PluginLaunch(ProcessLaunch(path: "/nowhere/plugin")), on: MultiThreadedEventLoopGroup.singleton
         ) { _ in
         } news: { _ in
         }
@@ -68,7 +69,7 @@ struct StartTests {
         try "#!/bin/sh\n\(script)\n".write(to: file, atomically: true, encoding: .utf8)
         chmod(file.path, 0o700)
         defer { try? FileManager.default.removeItem(at: file) }
-        let program = Program(path: file.path, environment: ["PATH": "/usr/bin:/bin"])
+        let program = ProcessLaunch(path: file.path, environment: ["PATH=/usr/bin:/bin"])
         let supervisor = PluginSupervisor(
             PluginLaunch(program, startTimeout: timeout), on: MultiThreadedEventLoopGroup.singleton
         ) { _ in

@@ -36,23 +36,6 @@ int linux_rename_new(const char *from, const char *to);
 /* Writes what the file system of a descriptor holds back to its disk; -1 and errno on failure. */
 int linux_sync_file_system(int fd);
 
-/* Starts a program as the leader of a process group of its own, with nothing but the given environment, /dev/null as
- * standard input and the two descriptors as output and errors. The kernel kills it when the calling *thread* ends.
- *
- * image is an open file that is executed instead of path, or -1. Returns the pid, and in *pidfd_out a descriptor that
- * names the process; -1 and errno when it was not started, also because the program could not be executed. */
-int linux_start_program(const char *path, int image, char *const *arguments, char *const *environment, int output,
-                        int errors, int *pidfd_out);
-
-/* A descriptor that names a process and becomes readable when it has ended; -1 and errno on failure. */
-int linux_open_process(int pid);
-
-/* A pipe that programs started from here do not inherit; -1 and errno on failure. */
-int linux_program_pipe(int ends[2]);
-
-/* Names the calling thread; at most 15 bytes are kept. */
-void linux_name_thread(const char *name);
-
 /* The type and permissions (st_mode) of what is at a path, or behind the symlink there, or of an open file; 0 and errno
  * on failure. */
 uint32_t linux_mode(const char *path, int follows_symlinks);
@@ -61,11 +44,7 @@ uint32_t linux_mode_of(int fd);
 /* Removes the socket at a path; anything else that lies there stays. */
 void linux_remove_socket(const char *path);
 
-/* Sends a signal to the process that the descriptor names; -1 and errno on failure. */
-int linux_signal_program(int pidfd, int number);
-
-/* Waits for the end of a process and reaps it: 0 when it exited with *code, 1 when signal *code ended it, -1 and errno
- * on failure. */
-int linux_wait_program(int pidfd, int *code);
+/* Whether what is at a path has an extended attribute of that value. */
+int linux_has_attribute(const char *path, const char *name, const char *value);
 
 #endif

@@ -26,9 +26,13 @@ enum Composition {
 
     /// Builds the server from its settings and runs it until it is told to stop.
     ///
-    /// - Parameter readSettings: reads the settings again, for those that count at the next reload of plugins.
+    /// - Parameters:
+    ///   - recovery: what the image of this process left that a plugin crashed.
+    ///   - readSettings: reads the settings again, for those that count at the next reload of plugins.
     /// - Throws: ``SettingsError``, ``StorageError``, ``CommandFailure``.
-    static func run(_ settings: Settings, readSettings: @escaping @Sendable () throws -> Settings) async throws {
+    static func run(
+        _ settings: Settings, recovery: CrashRecovery, readSettings: @escaping @Sendable () throws -> Settings
+    ) async throws {
         let logs = try LogOutput(settings)
         LoggingSystem.bootstrap { label in LogfmtHandler(label: label, output: logs) }
         let logger = Logger(label: "grafana")
@@ -41,7 +45,7 @@ enum Composition {
             try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()
             let trust = try TrustServices(settings, stores)
             await trust.trust.reload()
-            var configuration = try await platformConfiguration(settings, stores)
+            var configuration = try await platformConfiguration(settings, stores, recovery)
             configuration.readIsolation = { try PluginSettings(try readSettings()).isolation }
             let platform = PluginPlatform(
                 configuration: configuration, builtins: builtins,
@@ -128,7 +132,7 @@ enum Composition {
     }
 
     private static func platformConfiguration(
-        _ settings: Settings, _ stores: Stores
+        _ settings: Settings, _ stores: Stores, _ recovery: CrashRecovery
     ) async throws -> PlatformConfiguration {
         let plugins = try PluginSettings(settings)
         try Folder.make(plugins.folder)
@@ -144,6 +148,7 @@ enum Composition {
             serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled),
             rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000),
             isolation: plugins.isolation, runner: plugins.runner,
-            goPlugins: plugins.goPlugins, pluginSettings: plugins.pluginSettings)
+            goPlugins: plugins.goPlugins, pluginSettings: plugins.pluginSettings, controlGroups: plugins.controlGroups,
+            quarantine: plugins.survivesCrashes ? .on(recovery) : .off)
     }
 }

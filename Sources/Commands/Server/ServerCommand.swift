@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ArgumentParser
 import Glibc
+import PluginHost
 import Settings
 
 /// `grafana`: the server, and the operator's commands beside it.
@@ -33,10 +34,12 @@ struct ServerCommand: ReportingCommand {
     var packaging = "source"
 
     func perform() async throws {
+        // Before anything is started: a plugin may have crashed the image of this process before.
+        let recovery = CrashRecovery.begin()
         let options = Settings.Options(settings)
         let settings = try Settings.load(options)
         if let pidfile { try PIDFile.write(pidfile) }
-        try await Composition.run(settings) { try Settings.load(options) }
+        try await Composition.run(settings, recovery: recovery) { try Settings.load(options) }
     }
 }
 

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLinux
 internal import NIOCore
+package import Processes
 internal import SwiftProtobuf
 internal import Synchronization
 
 /// What a plugin process is started with.
 package struct PluginLaunch: Sendable {
     /// What is run.
-    package var program: Program
+    package var program: ProcessLaunch
+    /// Makes the control group of each process; nil: none.
+    package var makeGroup: @Sendable () -> ControlGroup? = { nil }
     /// From the start of the program to a usable connection.
     package var startTimeout: Duration
     /// Whether both sides prove themselves with certificates (`AutoMTLS`).
     package var usesTLS: Bool
 
     /// Takes a minute, as go-plugin does, and plain HTTP/2, as Grafana does, where nothing is given.
-    package init(_ program: Program, startTimeout: Duration = .seconds(60), usesTLS: Bool = false) {
+    package init(_ program: ProcessLaunch, startTimeout: Duration = .seconds(60), usesTLS: Bool = false) {
         self.program = program
         self.startTimeout = startTimeout
         self.usesTLS = usesTLS
@@ -78,6 +81,12 @@ final class PluginSession: Sendable {
     /// The number of the process.
     var pid: Int32 { process.pid }
 
+    /// What the process uses now.
+    var usage: ChildProcess.Usage { process.usage }
+
+    /// Calls `body` when the process has ended, with what it had used.
+    func whenProcessEnded(_ body: @escaping @Sendable (ChildProcess.End) -> Void) { ends.whenEnded(body) }
+
     // MARK: Start
 
     /// Starts a plugin and waits until it answers.
@@ -95,14 +104,15 @@ final class PluginSession: Sendable {
         } catch {
             throw PluginStartError(reason: "no certificate could be made for it: \(error)", lastLines: [])
         }
-        if let identity { program.environment["PLUGIN_CLIENT_CERT"] = identity.certificatePEM }
+        if let identity { program.environment.append("PLUGIN_CLIENT_CERT=" + identity.certificatePEM) }
+        program.group = launch.makeGroup()
         let process: GoProcess
         do {
             process = try await GoProcess.start(program) { event in
                 switch event {
                 case .line(let line): log(line)
                 case .handshake(let result): ends.told(result)
-                case .ended(let status): ends.ended(status)
+                case .ended(let end): ends.ended(end)
                 }
             }
         } catch {
@@ -133,11 +143,8 @@ final class PluginSession: Sendable {
         // A process that ends by itself says more than the pipe that broke; one that hangs is ended.
         let endedItself = ends.status != nil || error is HandshakeError
         if !endedItself { process.signal(9) }
-        var status = ends.status
-        if status == nil {
-            if await !ends.end(within: .milliseconds(500), on: group) { process.signal(9) }
-            status = await ends.end()
-        }
+        if ends.status == nil, await !ends.end(within: .milliseconds(500), on: group) { process.signal(9) }
+        let status = await ends.end().status
         let reason = (error as? GRPCStatus)?.message ?? "\(error)"
         let isOwn = endedItself && status != .signalled(9)
         return PluginStartError(reason: reason, status: isOwn ? status : nil, lastLines: process.lastLines)
@@ -182,7 +189,7 @@ final class PluginSession: Sendable {
     /// Ends what is of no use any more.
     ///
     /// - Returns: how the process ended, and its last words.
-    func kill(after grace: Duration) async -> (status: ExitStatus, lastLines: [String]) {
+    func kill(after grace: Duration) async -> (end: ChildProcess.End, lastLines: [String]) {
         connection.close()
         defer { removeSocket() }
         if await !ends.end(within: grace, on: group) { process.signal(9) }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Glibc
 package import NIOCore
+package import Processes
 internal import Synchronization
 
 /// Keeps one plugin running: starts it, passes calls to it, and starts it again when it dies, but not for ever.
@@ -18,19 +20,25 @@ package final class PluginSupervisor: Sendable {
         package var restarts = 0
         /// Why it ended last; empty when it never did.
         package var lastFailure = ""
+        /// What the process uses, and what all of them have used.
+        package var usage = ChildProcess.Usage()
+        /// How often each limit of a process was met.
+        package var limitsHit: [String: Int] = [:]
     }
 
     /// Something that whoever runs the server should know.
     package enum News: Sendable {
         case started(pid: Int32)
-        case failed(String, RestartPolicy.Decision)
+        /// - Parameter pause: until it is started again; nil: it failed too often.
+        case failed(String, pause: Duration?)
     }
 
     fileprivate enum State {
         case stopped
         case starting
         case running(PluginSession)
-        case waiting(until: ContinuousClock.Instant)
+        /// Until a time of the monotonic clock.
+        case waiting(until: Int64)
         case broken
         case closed
     }
@@ -41,6 +49,8 @@ package final class PluginSupervisor: Sendable {
         var queue: [SupervisedCall] = []
         var restarts = 0
         var lastFailure = ""
+        var processorSeconds = 0.0
+        var limitsHit: [String: Int] = [:]
     }
 
     private let launch: PluginLaunch
@@ -65,7 +75,9 @@ package final class PluginSupervisor: Sendable {
     /// What the plugin is doing right now.
     package var status: Status {
         book.withLock { book in
-            var status = Status(restarts: book.restarts, lastFailure: book.lastFailure)
+            var status = Status()
+            status.restarts = book.restarts
+            status.lastFailure = book.lastFailure
             switch book.state {
             case .stopped, .closed: status.phase = .stopped
             case .starting: status.phase = .starting
@@ -74,7 +86,10 @@ package final class PluginSupervisor: Sendable {
             case .running(let session):
                 status.phase = .running
                 status.pid = session.pid
+                status.usage = session.usage
             }
+            status.usage.processorSeconds += book.processorSeconds
+            status.limitsHit = book.limitsHit
             return status
         }
     }
@@ -125,7 +140,7 @@ package final class PluginSupervisor: Sendable {
         if case .running(let session) = book.withLock({ $0.state }), session.connection.hasEnded {
             lost(session, nil)
         }
-        let now = ContinuousClock.now
+        let now = Clock.now
         enum Step {
             case begin(PluginSession)
             case queued(startsIt: Bool)
@@ -139,8 +154,8 @@ package final class PluginSupervisor: Sendable {
                 return .queued(startsIt: false)
             case .starting: return .refuse("it is starting and \(Self.queueLimit) calls wait already")
             case .waiting(let until):
-                return .refuse("it is started again in \(Self.seconds(until - now)): \(book.lastFailure)")
-            case .broken where book.policy.mayTry(at: now):
+                return .refuse("it is started again in \(Self.seconds(.nanoseconds(until - now))): \(book.lastFailure)")
+            case .broken where book.mayTry:
                 book.state = .starting
                 book.queue.append(call)
                 return .queued(startsIt: true)
@@ -174,6 +189,12 @@ package final class PluginSupervisor: Sendable {
             await session.stop()
             return
         }
+        session.whenProcessEnded { [weak self] end in
+            self?.book.withLock { book in
+                book.processorSeconds += end.processorSeconds
+                for limit in end.limits { book.limitsHit[limit.rawValue, default: 0] += 1 }
+            }
+        }
         news(.started(pid: session.pid))
         for call in queue { call.begin(on: session.connection) }
         session.whenEnded { [weak self] in self?.lost(session, nil) }
@@ -188,37 +209,47 @@ package final class PluginSupervisor: Sendable {
         }
         guard isCurrent else { return }
         Task {
-            let (status, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero)
-            let ending = PluginStartError(
-                reason: reason ?? "its process ended", status: status, lastLines: words)
+            let (end, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero)
+            let ended = end.limits.contains(.memory) ? "its process met its limit of memory" : "its process ended"
+            let ending = PluginStartError(reason: reason ?? ended, status: end.status, lastLines: words)
             failed(ending.description)
         }
     }
 
     private func failed(_ reason: String) {
-        let (decision, queue) = book.withLock { book -> (RestartPolicy.Decision?, [SupervisedCall]) in
+        let (pause, queue) = book.withLock { book -> (Pause, [SupervisedCall]) in
             book.lastFailure = reason
-            if case .closed = book.state { return (nil, book.takeQueue()) }
-            let now = ContinuousClock.now
-            let decision = book.policy.failed(at: now)
-            switch decision {
-            case .restart(after: .zero):
+            if case .closed = book.state { return (.closed, book.takeQueue()) }
+            let now = Clock.now
+            book.policy.failed(at: now)
+            switch book.policy.decide(at: now) {
+            case .start(let time) where time <= now:
                 book.state = .starting
-                return (decision, [])
-            case .restart(let delay): book.state = .waiting(until: now + delay)
-            case .stop: book.state = .broken
+                return (.time(.zero), [])
+            case .start(let time):
+                book.state = .waiting(until: time)
+                return (.time(.nanoseconds(time - now)), book.takeQueue())
+            case .refuse:
+                book.state = .broken
+                return (.forEver, book.takeQueue())
             }
-            return (decision, book.takeQueue())
         }
         fail(queue, reason)
-        guard let decision else { return }
-        news(.failed(reason, decision))
-        switch decision {
-        case .restart(after: .zero): restart()
-        case .restart(let delay):
-            group.next().scheduleTask(in: .nanoseconds(delay.inNanoseconds)) { [weak self] in self?.wake() }
-        case .stop: break
+        switch pause {
+        case .closed: break
+        case .forEver: news(.failed(reason, pause: nil))
+        case .time(let time):
+            news(.failed(reason, pause: time))
+            if time == .zero { return restart() }
+            group.next().scheduleTask(in: .nanoseconds(time.inNanoseconds)) { [weak self] in self?.wake() }
         }
+    }
+
+    /// What follows a failure.
+    private enum Pause {
+        case closed
+        case time(Duration)
+        case forEver
     }
 
     private func wake() {
@@ -243,8 +274,26 @@ package final class PluginSupervisor: Sendable {
 }
 
 extension PluginSupervisor.Book {
+    /// Whether a plugin that failed too often may be tried again.
+    fileprivate var mayTry: Bool {
+        mutating get {
+            let now = Clock.now
+            if case .start(let time) = policy.decide(at: now) { return time <= now }
+            return false
+        }
+    }
+
     fileprivate mutating func takeQueue() -> [SupervisedCall] {
         defer { queue = [] }
         return queue
+    }
+}
+
+/// The monotonic clock, in nanoseconds.
+private enum Clock {
+    static var now: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

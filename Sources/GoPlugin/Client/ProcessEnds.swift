@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import NIOCore
+internal import Processes
 internal import Synchronization
 
 /// Lets tasks wait for what a process tells: its handshake and its end.
 final class ProcessEnds: Sendable {
     private struct State {
         var handshake: Result<HandshakeLine, HandshakeError>?
-        var status: ExitStatus?
+        var end: ChildProcess.End?
         var onHandshake: (@Sendable (Result<HandshakeLine, HandshakeError>?) -> Void)?
-        var onEnd: [@Sendable (ExitStatus) -> Void] = []
+        var onEnd: [@Sendable (ChildProcess.End) -> Void] = []
     }
 
     private let state = Mutex(State())
 
     /// How the process ended, once it has.
-    var status: ExitStatus? { state.withLock { $0.status } }
+    var status: ExitStatus? { state.withLock { $0.end?.status } }
 
     func told(_ handshake: Result<HandshakeLine, HandshakeError>) {
         let waiting = state.withLock { state in
@@ -25,13 +26,13 @@ final class ProcessEnds: Sendable {
         waiting?(handshake)
     }
 
-    func ended(_ status: ExitStatus) {
+    func ended(_ end: ChildProcess.End) {
         let waiting = state.withLock { state in
-            state.status = status
+            state.end = end
             defer { state.onEnd = [] }
             return state.onEnd
         }
-        for body in waiting { body(status) }
+        for body in waiting { body(end) }
     }
 
     /// Waits for the first line of standard output.
@@ -61,16 +62,16 @@ final class ProcessEnds: Sendable {
         return try result.get()
     }
 
-    func whenEnded(_ body: @escaping @Sendable (ExitStatus) -> Void) {
+    func whenEnded(_ body: @escaping @Sendable (ChildProcess.End) -> Void) {
         let known = state.withLock { state in
-            if state.status == nil { state.onEnd.append(body) }
-            return state.status
+            if state.end == nil { state.onEnd.append(body) }
+            return state.end
         }
         if let known { body(known) }
     }
 
     /// Waits for the end.
-    func end() async -> ExitStatus {
+    func end() async -> ChildProcess.End {
         await withCheckedContinuation { continuation in whenEnded { continuation.resume(returning: $0) } }
     }
 

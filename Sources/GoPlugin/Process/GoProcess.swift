@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CLinux
 internal import Glibc
+package import Processes
 internal import Synchronization
 
 /// A running plugin program: its handshake, its log and its end.
@@ -11,74 +11,62 @@ package final class GoProcess: Sendable {
     package enum Event: Sendable {
         case handshake(Result<HandshakeLine, HandshakeError>)
         case line(PluginLogLine)
-        case ended(ExitStatus)
+        case ended(ChildProcess.End)
     }
 
-    /// The number of the process; see `kill` for how it is signalled.
-    package let pid: Int32
-    private let pidfd: Int32
+    private let child: ChildProcess
     private struct State {
-        var hasEnded = false
         var lastLines: [String] = []
         /// Whether the lines are those of a panic, of which the first ones tell most.
         var isPanicking = false
     }
     private let state = Mutex(State())
 
-    private init(_ spawned: SpawnedProcess) {
-        pid = spawned.pid
-        pidfd = spawned.pidfd
-    }
+    private init(_ child: ChildProcess) { self.child = child }
+
+    /// The number of the process.
+    package var pid: Int32 { child.processID }
 
     /// Starts a program and tells what it does.
     ///
     /// - Throws: ``SpawnError``.
     package static func start(
-        _ program: Program, _ onEvent: @escaping @Sendable (Event) -> Void
+        _ program: ProcessLaunch, _ onEvent: @escaping @Sendable (Event) -> Void
     ) async throws(SpawnError) -> GoProcess {
-        let spawned = try await ProgramSpawner.shared.spawn(program)
-        let process = GoProcess(spawned)
-        startThread(named: "plugin-\(spawned.pid)") { process.watch(spawned, onEvent) }
+        let process = GoProcess(try await ProcessSpawner.start(program))
+        startThread(named: "plugin-\(process.pid)") { process.watch(onEvent) }
         return process
     }
 
-    /// Sends a signal; never to another process, since the descriptor names this one.
-    package func signal(_ number: Int32) {
-        state.withLock { state in
-            guard !state.hasEnded else { return }
-            _ = linux_signal_program(pidfd, number)
-        }
-    }
+    /// Sends a signal; never to another process.
+    package func signal(_ number: Int32) { child.signal(number) }
+
+    /// What it uses now; nothing once it has ended.
+    package var usage: ChildProcess.Usage { child.usage }
 
     /// What the process wrote last to its standard error.
     package var lastLines: [String] { state.withLock { $0.lastLines } }
 
     // MARK: The thread
 
-    private func watch(_ spawned: SpawnedProcess, _ onEvent: @Sendable (Event) -> Void) {
-        var pipes = ProcessPipes(output: spawned.output, errors: spawned.errors)
+    private func watch(_ onEvent: @Sendable (Event) -> Void) {
+        var pipes = ProcessPipes(output: child.output, errors: child.errors)
         while true {
             var polled = [
-                pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: child.pidDescriptor, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: pipes.output, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: pipes.errors, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&polled, 3, -1) >= 0 else { continue }
             let hasEnded = polled[0].revents != 0
             // What the plugin started itself is in its process group, which keeps its number until the plugin is reaped.
-            if hasEnded { kill(-pid, SIGKILL) }
+            if hasEnded { child.kill() }
             if polled[2].revents != 0 || hasEnded { pipes.readErrors(untilEmpty: hasEnded) { note($0, onEvent) } }
             if polled[1].revents != 0 || hasEnded { pipes.readOutput(untilEmpty: hasEnded) { onEvent(.handshake($0)) } }
             if hasEnded { break }
         }
         pipes.finish(line: { note($0, onEvent) }, handshake: { onEvent(.handshake($0)) })
-        var code: Int32 = 0
-        let isSignal = linux_wait_program(pidfd, &code) == 1
-        state.withLock { state in
-            state.hasEnded = true
-            close(pidfd)
-        }
-        onEvent(.ended(isSignal ? .signalled(code) : .exited(code)))
+        onEvent(.ended(child.wait()))
     }
 
     private func note(_ line: PluginLogLine, _ onEvent: @Sendable (Event) -> Void) {

@@ -18,11 +18,14 @@ struct PluginBackend: @unchecked Sendable {
     let process: (any PluginProcess)?
     /// Keeps the description alive, if it is not static.
     let owner: AnyObject?
+    /// Whom a crash in its functions is due to; nil when that does not end the server.
+    let suspect: SuspectPlugin?
 
     init(
         level: IsolationLevel, description: UnsafePointer<gf_plugin_desc>, process: (any PluginProcess)? = nil,
-        owner: AnyObject? = nil
+        owner: AnyObject? = nil, suspect: SuspectPlugin? = nil
     ) {
+        self.suspect = suspect
         self.level = level
         self.description = description
         self.process = process
@@ -60,14 +63,17 @@ extension PluginBackend {
     ///
     /// It stays mapped for ever: a library that used threads or Swift tasks cannot be unmapped safely.
     ///
+    /// - Parameter suspect: whom a crash of it is due to.
     /// - Throws: ``PluginRefusal`` `.libraryMissing`, `.libraryNotOpened`, `.entryMissing`, `.entryRefused`.
-    static func mapped(_ plugin: ValidatedPlugin, serverVersion: String) throws -> PluginBackend {
+    static func mapped(
+        _ plugin: ValidatedPlugin, serverVersion: String, suspect: SuspectPlugin?
+    ) throws -> PluginBackend {
         guard let image = plugin.image else {
             throw PluginRefusal(
                 .libraryMissing, pluginID: plugin.id, folder: plugin.folder, message: "it names no library",
                 remedy: "add \"library\" to its plugin.json")
         }
-        guard let mapped = dlopen(image.path, RTLD_NOW | RTLD_LOCAL) else {
+        guard let mapped = suspect.call(.load, { dlopen(image.path, RTLD_NOW | RTLD_LOCAL) }) else {
             let reason = dlerror().map { String(cString: $0) } ?? "unknown"
             throw PluginRefusal(
                 .libraryNotOpened, pluginID: plugin.id, folder: plugin.folder, found: reason,
@@ -79,8 +85,10 @@ extension PluginBackend {
                 .entryMissing, pluginID: plugin.id, folder: plugin.folder, expected: "the symbol gf_entry_v1",
                 message: "its library has no entry", remedy: "export gf_entry_v1")
         }
+        suspect?.mapped(symbol: symbol)
         let entry = unsafeBitCast(symbol, to: gf_entry_fn.self)
-        return PluginBackend(level: .inProcess, description: try ask(plugin, entry, level: .inProcess, serverVersion))
+        let description = try suspect.call(.load) { try ask(plugin, entry, level: .inProcess, serverVersion) }
+        return PluginBackend(level: .inProcess, description: description, suspect: suspect)
     }
 
     private static func ask(

@@ -32,9 +32,10 @@ final class PluginLibrary: @unchecked Sendable {
         var found: Set<String> = []
         var description = ""
         for id in [GF_DATASOURCE_EXT, GF_HEALTH_EXT, GF_RESOURCE_EXT, GF_STREAM_EXT, GF_STATE_EXT, GF_DESCRIBE_EXT] {
-            guard let table = id.withGF({ library.get_extension?(pointer, $0) }) else { continue }
-            found.insert(id)
-            if id == GF_DESCRIBE_EXT {
+            runtime.suspect.call(.library) {
+                guard let table = id.withGF({ library.get_extension?(pointer, $0) }) else { return }
+                found.insert(id)
+                guard id == GF_DESCRIBE_EXT else { return }
                 let described = adopt(UnsafeRawPointer(table).assumingMemoryBound(to: gf_describe_ext.self))
                 description = described.map { String($0.json) } ?? ""
             }
@@ -75,7 +76,7 @@ final class PluginLibrary: @unchecked Sendable {
                 message: "its description is incomplete", remedy: "ask its author for a corrected version")
         }
         let runtime = PluginRuntime(
-            id: plugin.id, traits: traits, services: services, level: backend.level, process: backend.process,
+            id: plugin.id, traits: traits, services: services, backend: backend,
             permissions: plugin.descriptor.permissions)
         runtime.adoptCalls(calls)
         let pointer = try await start(plugin, runtime, close: library.close) { handle, out in
@@ -105,7 +106,8 @@ final class PluginLibrary: @unchecked Sendable {
     }
 
     private func declareMetrics() {
-        guard let table = GF_METRICS_EXT.withGF({ library.get_extension?(pointer, $0) }),
+        let found = runtime.suspect.call(.library) { GF_METRICS_EXT.withGF { library.get_extension?(pointer, $0) } }
+        guard let table = found,
             let metrics = adopt(UnsafeRawPointer(table).assumingMemoryBound(to: gf_metrics_ext.self)),
             let fault = runtime.metrics.declare(metrics)
         else { return }
@@ -136,7 +138,7 @@ final class PluginLibrary: @unchecked Sendable {
     /// Ends the library, of which every instance is destroyed; the image stays mapped.
     func close() {
         runtime.invokeOnLibrary { [self] in
-            library.close?(pointer)
+            runtime.suspect.call(.library) { library.close?(pointer) }
             process?.end()
             if let calls = runtime.calls { runtime.watchdog.remove(calls) }
             runtime.endThreads()

@@ -14,8 +14,12 @@ extension PluginPlatform {
             guard plugin.executable != nil else { return nil }
             return try await GoBackend.start(plugin, configuration: configuration, services: services)
         }
-        let level = level(of: plugin)
-        guard level >= .process else { return try .mapped(plugin, serverVersion: configuration.serverVersion) }
+        var level = level(of: plugin)
+        if level < .process, await quarantine.holds(plugin) { level = .process }
+        guard level >= .process else {
+            return try .mapped(
+                plugin, serverVersion: configuration.serverVersion, suspect: quarantine.suspect(plugin))
+        }
         return try await .isolated(
             plugin, level: level, settings: configuration.runner, services: services,
             serverVersion: configuration.serverVersion)

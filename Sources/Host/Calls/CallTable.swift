@@ -126,7 +126,7 @@ final class CallTable: Sendable {
         if dueAt != .max { runtime.watchdog.watch(dueAt) }
         runtime.invokeOnLibrary { [self] in
             guard let handle = CallSlot.handle(index: slot.index, generation: generation) else { return }
-            let status = body(handle)
+            let status = runtime.suspect.call(.create) { body(handle) }
             let ended = slot.state.withLock { state -> (receiver: (any CallReceiver)?, error: PluginError?)? in
                 guard state.generation == generation, state.phase == .running else { return nil }
                 state.phase = .completed
@@ -151,7 +151,9 @@ final class CallTable: Sendable {
         }
         guard let begin else { return }
         let handle = CallSlot.handle(index: slot.index, generation: generation)
-        let status = api.start?(begin.instance.pointer, handle, begin.kind, begin.request) ?? GF_UNSUPPORTED
+        let status = runtime.suspect.call(.start, kind: begin.kind) {
+            api.start?(begin.instance.pointer, handle, begin.kind, begin.request) ?? GF_UNSUPPORTED
+        }
         if status != GF_OK { startFailed(slot, status) }
         functionReturned(slot)
     }
@@ -242,7 +244,7 @@ final class CallTable: Sendable {
         slot.dueAt.store(.max, ordering: .releasing)
         ended.resources.endWithCall()
         if let pluginState = ended.state, let instance = ended.instance {
-            api.release?(instance.pointer, pluginState)
+            runtime.suspect.call(.release) { api.release?(instance.pointer, pluginState) }
         }
         ended.instance?.callEnded()
         slots.withLock { $0.free.append(slot.index) }
@@ -290,7 +292,7 @@ final class CallTable: Sendable {
         runtime.control { [self] in
             let handle = CallSlot.handle(index: slot.index, generation: generation)
             let word = slot.state.withLock { PluginWord(pointer: $0.pluginState) }
-            api.cancel?(instance.pointer, handle, word.pointer)
+            runtime.suspect.call(.cancel) { api.cancel?(instance.pointer, handle, word.pointer) }
             functionReturned(slot)
         }
     }
@@ -313,18 +315,20 @@ final class CallTable: Sendable {
     /// Tells the plugin of an event, unless the call has ended.
     func resume(index: Int, generation: UInt, event: UInt32, source: UInt64) {
         guard let slot = directory[index] else { return }
-        let target = slot.state.withLock { state -> (PluginInstance, UnsafeMutableRawPointer?)? in
+        let target = slot.state.withLock { state -> (PluginInstance, UnsafeMutableRawPointer?, UInt32)? in
             guard state.generation == generation, state.phase == .running, let instance = state.instance else {
                 return nil
             }
             state.running += 1
-            return (instance, state.pluginState)
+            return (instance, state.pluginState, state.kind)
         }
-        guard let (instance, pluginState) = target else { return }
+        guard let (instance, pluginState, kind) = target else { return }
         let state = PluginWord(pointer: pluginState)
         runtime.invoke(on: instance) { [self] in
             let handle = CallSlot.handle(index: index, generation: generation)
-            api.resume?(instance.pointer, handle, state.pointer, event, source)
+            runtime.suspect.call(.resume, kind: kind) {
+                api.resume?(instance.pointer, handle, state.pointer, event, source)
+            }
             functionReturned(slot)
         }
     }

@@ -28,6 +28,9 @@ final class PluginRuntime: @unchecked Sendable {
     let level: IsolationLevel
     /// The process that the plugin's code runs in; nil when that is the server's own.
     let process: (any PluginProcess)?
+    /// Whom a crash in the plugin's functions is due to; nil when that does not end the server.
+    let suspect: SuspectPlugin?
+    private let trouble = Mutex(RuntimeTrouble())
     /// The servers that the plugin may reach; nil: all.
     let permittedHosts: PermittedHosts?
     private(set) var calls: CallTable?
@@ -42,13 +45,14 @@ final class PluginRuntime: @unchecked Sendable {
     private let logBudget = Mutex(LogBudget())
 
     init(
-        id: String, traits: gf_plugin_desc, services: HostServices, level: IsolationLevel,
-        process: (any PluginProcess)?, permissions: PluginDescriptor.Permissions
+        id: String, traits: gf_plugin_desc, services: HostServices, backend: PluginBackend,
+        permissions: PluginDescriptor.Permissions
     ) {
         self.id = id
-        self.level = level
-        self.process = process
-        permittedHosts = level == .sandbox ? PermittedHosts(patterns: permissions.hosts) : nil
+        level = backend.level
+        process = backend.process
+        suspect = backend.suspect
+        permittedHosts = backend.level == .sandbox ? PermittedHosts(patterns: permissions.hosts) : nil
         self.services = services
         watchdog = services.watchdog
         var logger = services.logger
@@ -129,7 +133,22 @@ final class PluginRuntime: @unchecked Sendable {
         pool.replaceStuckThread()
         instance?.retire()
         process?.gaveUp()
+        if level == .inProcess { noteHang() }
         misbehaved("a call was not completed in time after it was cancelled and has been given up", rule: "GF-R-018")
+    }
+
+    /// The last call has ended.
+    ///
+    /// A plugin that keeps the host's memory without one has lost it.
+    func becameIdle() {
+        guard level == .inProcess, buffers.heldBytes > RuntimeTrouble.idleBytes else { return }
+        let (isNew, bytes) = trouble.withLock { ($0.report(), buffers.heldBytes) }
+        if isNew { services.incidents.yield(.kept(self, bytes: bytes)) }
+    }
+
+    private func noteHang() {
+        let isMuch = trouble.withLock { $0.hung(at: MonotonicTime.now) && $0.report() }
+        if isMuch { services.incidents.yield(.hung(self)) }
     }
 
     // MARK: Words

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CPluginABI
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// Calls the health check of one data source with a number of calls in flight: each answer begins the next call.

@@ -207,6 +207,12 @@ extension PluginPlatform {
         Self.gauge("grafana_plugin_rules_broken", "Broken rules of the ABI", plugins, into: &text) {
             ("", $0.rulesBroken)
         }
+        let causes = plugins.filter { $0.quarantine != nil }
+        Self.gauge(
+            "grafana_plugin_quarantined", "Plugins that are kept out of the server's process", causes, into: &text
+        ) { plugin in
+            ("cause=\"\(plugin.quarantine?.cause.rawValue ?? "")\"", 1)
+        }
         writeProcesses(plugins, into: &text)
         for plugin in plugins { text += metricsText(pluginID: plugin.id) ?? "" }
     }

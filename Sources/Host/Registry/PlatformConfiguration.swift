@@ -32,6 +32,10 @@ public struct PlatformConfiguration: Sendable {
     public var goPlugins: GoPluginSettings
     /// What the operator set for plugins in `[plugin.<id>]`, by plugin id and key in lower case.
     public var pluginSettings: [String: [String: String]]
+    /// Where the control groups of plugins' processes are made.
+    public var controlGroups: ControlGroupPlace
+    /// Whether crashes of plugins in the server's own process are survived.
+    public var quarantine: QuarantineMode
 
     /// Makes a configuration without plugin folders unless they are given.
     public init(
@@ -40,7 +44,8 @@ public struct PlatformConfiguration: Sendable {
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
         disabledIDs: Set<String> = [], rowLimit: Int? = nil,
         isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings(),
-        goPlugins: GoPluginSettings = GoPluginSettings(), pluginSettings: [String: [String: String]] = [:]
+        goPlugins: GoPluginSettings = GoPluginSettings(), pluginSettings: [String: [String: String]] = [:],
+        controlGroups: ControlGroupPlace = .none, quarantine: QuarantineMode = .off
     ) {
         self.coreFolder = coreFolder
         self.pluginsFolder = pluginsFolder
@@ -55,6 +60,8 @@ public struct PlatformConfiguration: Sendable {
         self.runner = runner
         self.goPlugins = goPlugins
         self.pluginSettings = pluginSettings
+        self.controlGroups = controlGroups
+        self.quarantine = quarantine
     }
 
     var sources: [PluginSource] {
@@ -137,6 +144,8 @@ public struct PluginInfo: Sendable {
     public var rulesBroken: Int
     /// Its process; nil for a plugin whose code runs in the server's.
     public var process: PluginProcessStatus?
+    /// Why it does not run in the server's process, where it might; nil when nothing is wrong.
+    public var quarantine: PluginQuarantine?
     /// What `gf.describe/1` says: a JSON object, or empty.
     public var description: String
 }

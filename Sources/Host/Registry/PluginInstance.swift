@@ -58,7 +58,8 @@ final class PluginInstance: @unchecked Sendable {
     }
 
     func callEnded() {
-        runtime.counters.running.subtract(1, ordering: .relaxed)
+        let left = runtime.counters.running.subtract(1, ordering: .relaxed).newValue
+        if left == 0 { runtime.becameIdle() }
         userLeft()
     }
 
@@ -87,7 +88,7 @@ final class PluginInstance: @unchecked Sendable {
         guard isFirst else { return }
         for stream in streams { stream.cancel(.instanceReplaced) }
         runtime.invokeLater(on: self) { [self] in
-            api.drain?(pointer)
+            runtime.suspect.call(.destroy) { api.drain?(pointer) }
             userLeft()
         }
     }
@@ -102,7 +103,7 @@ final class PluginInstance: @unchecked Sendable {
         guard destroys else { return }
         // Never from within a function that the plugin is calling: it may hold a lock, or be the thread that destroy joins.
         runtime.invokeLater(on: self) { [self] in
-            api.destroy?(pointer)
+            runtime.suspect.call(.destroy) { api.destroy?(pointer) }
             if runtime.process?.removesConfigurations != true { runtime.configurations.remove(config) }
             onDestroyed(self)
         }

@@ -5,6 +5,7 @@ public import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import PluginABI
+internal import Processes
 internal import Signing
 public import ServiceLifecycle
 internal import Synchronization
@@ -22,6 +23,8 @@ public final class PluginPlatform: Service {
     let services: HostServices
     let metrics = CallMetrics()
     private let builtins: [BuiltinPlugin]
+    let quarantine: QuarantineBook
+    private let incidents: AsyncStream<PluginIncident>
     private let pipeline: LoadingPipeline
     let logger: Logger
     /// Where plugins run; changes while the server runs.
@@ -49,19 +52,28 @@ public final class PluginPlatform: Service {
         http.httpVersion = .http1Only
         // A server that refuses is told at once, and not tried again until the time is over.
         http.connectionPool.retryConnectionEstablishment = false
+        quarantine = QuarantineBook(mode: configuration.quarantine, store: keyValues, logger: logger)
+        let (incidents, told) = AsyncStream.makeStream(
+            of: PluginIncident.self, bufferingPolicy: .bufferingNewest(1_024))
+        self.incidents = incidents
         services = HostServices(
             logger: logger, watchdog: Watchdog(), keyValues: keyValues, eventLoops: eventLoops,
             http: AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: http),
-            httpDefaults: configuration.http, pluginSettings: configuration.pluginSettings)
+            httpDefaults: configuration.http, pluginSettings: configuration.pluginSettings,
+            groups: Self.controlGroups(configuration.controlGroups, logger), incidents: told)
     }
 
     // MARK: What there is
 
     /// The registered plugins, sorted by name.
-    public var plugins: [PluginInfo] { registry.all.map(PluginInfo.init) }
+    public var plugins: [PluginInfo] { registry.all.map(info) }
 
     /// A registered plugin by its id or an alias.
-    public func plugin(id: String) -> PluginInfo? { registry[id].map(PluginInfo.init) }
+    public func plugin(id: String) -> PluginInfo? { registry[id].map(info) }
+
+    private func info(_ entry: PluginRegistry.Entry) -> PluginInfo {
+        PluginInfo(entry, quarantine: quarantine[entry.plugin.id])
+    }
 
     /// Why folders did not become plugins.
     public var refusals: [PluginRefusal] { registry.refusals }
@@ -72,6 +84,7 @@ public final class PluginPlatform: Service {
     ///
     /// What fails is in ``refusals``.
     public func load() async {
+        await quarantine.load()
         await turn.take { await loadBuiltins() }
         await reload()
     }
@@ -252,9 +265,11 @@ public final class PluginPlatform: Service {
 
     /// Initialization and registration: opens the library, then lets it take the place of the generation before.
     ///
-    /// - Parameter isDisabled: whether it is switched off; nil: as before.
+    /// - Parameters:
+    ///   - isDisabled: whether it is switched off; nil: as before.
+    ///   - keepsState: whether the instances before hand over what they know, which one that hangs would not.
     func initialize(
-        _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, isDisabled: Bool? = nil
+        _ plugin: ValidatedPlugin, builtin: gf_entry_fn?, isDisabled: Bool? = nil, keepsState: Bool = true
     ) async throws {
         let old = registry[plugin.id]
         let number = (old?.number ?? 0) + 1
@@ -262,7 +277,7 @@ public final class PluginPlatform: Service {
         var generation: PluginGeneration?
         if !isDisabled, let backend = try await backend(of: plugin, builtin: builtin) {
             let library = try await PluginLibrary.open(plugin, backend: backend, services: services)
-            let saved = await old?.generation?.saveStates() ?? [:]
+            let saved = keepsState ? await old?.generation?.saveStates() ?? [:] : [:]
             generation = PluginGeneration(plugin: plugin, library: library, number: number, handedOver: saved)
         }
         let replaced = registry.register(
@@ -332,6 +347,15 @@ public final class PluginPlatform: Service {
 
     /// Watches the plugin folders until the server shuts down, then lets running calls end and closes all plugins.
     public func run() async throws {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.followIncidents() }
+            await followFolders()
+            services.incidents.finish()
+        }
+        await shutDown()
+    }
+
+    private func followFolders() async {
         do {
             // What is part of the server changes with the server.
             let watcher = try PluginWatcher(sources: configuration.sources.filter { $0.pluginClass == .external })
@@ -350,7 +374,64 @@ public final class PluginPlatform: Service {
                 "Plugin folders are not watched; use POST /api/plugins/reload", metadata: ["error": "\(error)"])
             try? await gracefulShutdown()
         }
-        await shutDown()
+    }
+
+    // MARK: Quarantine
+
+    /// Moves plugins out of the server's process that do harm there, until nothing more is told.
+    func followIncidents() async {
+        for await incident in incidents {
+            await moveOut(incident.runtime, incident.cause, incident.reason)
+        }
+    }
+
+    /// New calls of the plugin go to a process; those that run, also what hangs, stay where they are.
+    private func moveOut(_ runtime: PluginRuntime, _ cause: PluginQuarantine.Cause, _ reason: String) async {
+        await turn.take {
+            guard let entry = self.registry[runtime.id], let library = entry.generation?.library,
+                library.runtime === runtime, entry.plugin.image != nil
+            else { return }
+            await self.quarantine.add(entry.plugin, cause, reason)
+            do {
+                try await self.initialize(entry.plugin, builtin: nil, keepsState: false)
+            } catch {
+                self.logger.error(
+                    "A quarantined plugin stays in the server's process: it cannot be started in its own",
+                    metadata: ["plugin.id": "\(runtime.id)", "reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Trusts a quarantined plugin again, and moves it back to where it may run.
+    ///
+    /// - Throws: ``PluginError`` `.notFound` when it is not quarantined; ``PluginRefusal``.
+    public func releaseFromQuarantine(id: String) async throws {
+        guard await quarantine.release(registry[id]?.plugin.id ?? id) else {
+            throw PluginError(.notFound, "plugin '\(id)' is not quarantined", source: .host)
+        }
+        guard registry[id] != nil else { return }
+        try await turn.takeThrowing {
+            guard let entry = self.registry[id], entry.generation != nil else { return }
+            try await self.initialize(entry.plugin, builtin: nil)
+        }
+    }
+
+    private static func controlGroups(_ place: ControlGroupPlace, _ logger: Logger) -> ControlGroups? {
+        do {
+            let groups = try ControlGroups(place.place)
+            logger.info(
+                "Processes of plugins run in control groups",
+                metadata: [
+                    "folder": "\(groups.folder)",
+                    "controllers": "\(groups.controllers.sorted().joined(separator: ", "))",
+                ])
+            return groups
+        } catch {
+            if place != .none {
+                logger.info("Processes of plugins run without control groups", metadata: ["reason": "\(error)"])
+            }
+            return nil
+        }
     }
 
     /// Ends all plugins; for tests and tools that do not use ``run()``.
@@ -368,7 +449,7 @@ public final class PluginPlatform: Service {
 }
 
 extension PluginInfo {
-    init(_ entry: PluginRegistry.Entry) {
+    init(_ entry: PluginRegistry.Entry, quarantine: PluginQuarantine?) {
         let plugin = entry.plugin
         let counters = entry.generation?.library.runtime.counters
         self.init(
@@ -381,7 +462,7 @@ extension PluginInfo {
             callsTotal: counters?.total.load(ordering: .relaxed) ?? 0,
             callsAbandoned: counters?.abandoned.load(ordering: .relaxed) ?? 0,
             rulesBroken: counters?.misbehaviours.load(ordering: .relaxed) ?? 0,
-            process: entry.generation?.library.process?.status,
+            process: entry.generation?.library.process?.status, quarantine: quarantine,
             description: entry.generation?.library.description ?? "")
     }
 }

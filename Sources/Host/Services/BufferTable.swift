@@ -50,12 +50,15 @@ final class BufferTable: Sendable {
     private struct State {
         var next: UInt64 = 1
         var held: [UInt64: HostMemory] = [:]
-        var bytes = 0
     }
 
     /// All buffers that one plugin may hold at a time.
     private static let maxBytes = 4 << 30
     private let state = Mutex(State())
+    private let bytes = Atomic<Int>(0)
+
+    /// What the plugin holds now.
+    var heldBytes: Int { bytes.load(ordering: .relaxed) }
 
     func allocate(_ capacity: UInt64, into out: UnsafeMutablePointer<gf_buffer>) -> gf_status {
         guard capacity <= UInt64(Self.maxBytes) else { return GF_LIMIT }
@@ -65,11 +68,11 @@ final class BufferTable: Sendable {
     /// Hands memory to the plugin.
     func lend(_ memory: HostMemory, into out: UnsafeMutablePointer<gf_buffer>) -> gf_status {
         let token = state.withLock { state -> UInt64? in
-            guard state.bytes + memory.capacity <= Self.maxBytes else { return nil }
+            guard heldBytes + memory.capacity <= Self.maxBytes else { return nil }
             let token = state.next
             state.next += 1
             state.held[token] = memory
-            state.bytes += memory.capacity
+            bytes.add(memory.capacity, ordering: .relaxed)
             return token
         }
         guard let token else { return GF_LIMIT }
@@ -83,7 +86,7 @@ final class BufferTable: Sendable {
         buffer.pointee = gf_buffer()
         return state.withLock { state in
             guard let memory = state.held.removeValue(forKey: token) else { return nil }
-            state.bytes -= memory.capacity
+            bytes.subtract(memory.capacity, ordering: .relaxed)
             return memory
         }
     }

@@ -3,6 +3,7 @@ internal import AsyncHTTPClient
 internal import Logging
 internal import NIOCore
 public import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// What all plugins of one platform share.
@@ -15,12 +16,18 @@ final class HostServices: Sendable {
     let httpDefaults: HTTPDefaults
     /// What the operator set for plugins, by plugin id and key.
     let pluginSettings: [String: [String: String]]
+    /// Where the control groups of processes are made; nil: nowhere.
+    let groups: ControlGroups?
+    /// Told of what a plugin in the server's own process did.
+    let incidents: AsyncStream<PluginIncident>.Continuation
 
     init(
         logger: Logger, watchdog: Watchdog, keyValues: any KeyValueBackend, eventLoops: any EventLoopGroup,
-        http: AsyncHTTPClient.HTTPClient, httpDefaults: HTTPDefaults,
-        pluginSettings: [String: [String: String]] = [:]
+        http: AsyncHTTPClient.HTTPClient, httpDefaults: HTTPDefaults, pluginSettings: [String: [String: String]],
+        groups: ControlGroups?, incidents: AsyncStream<PluginIncident>.Continuation
     ) {
+        self.groups = groups
+        self.incidents = incidents
         self.logger = logger
         self.watchdog = watchdog
         self.keyValues = keyValues
@@ -28,6 +35,21 @@ final class HostServices: Sendable {
         self.http = http
         self.httpDefaults = httpDefaults
         self.pluginSettings = pluginSettings
+    }
+}
+
+extension HostServices {
+    /// A control group for one process of a plugin; nil where there are none, or the system refuses one more.
+    func makeGroup(_ id: String, _ limits: ControlGroup.Limits) -> ControlGroup? {
+        guard let groups else { return nil }
+        do {
+            return try groups.make(id, limits: limits)
+        } catch {
+            logger.error(
+                "A plugin's process runs without a control group",
+                metadata: ["plugin.id": "\(id)", "reason": "\(error)"])
+            return nil
+        }
     }
 }
 

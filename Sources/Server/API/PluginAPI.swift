@@ -23,6 +23,7 @@ struct PluginAPI: Sendable {
         router.get("api/plugins/:id/metrics", use: metrics)
         router.post("api/plugins/:id/enable") { try await setEnabled(true, $1) }
         router.post("api/plugins/:id/disable") { try await setEnabled(false, $1) }
+        router.delete("api/plugins/:id/quarantine", use: release)
         router.post("api/plugins/:id/reload") { try await reload($0, $1, id: $1.parameter("id")) }
         for method in Self.methods {
             for suffix in ["", "/**"] {
@@ -167,6 +168,18 @@ struct PluginAPI: Sendable {
             throw Self.refused(refusal)
         }
         return .message(isEnabled ? "Plugin enabled" : "Plugin disabled")
+    }
+
+    /// Lets a quarantined plugin come back into the server's process.
+    @Sendable
+    private func release(_ request: Request, _ context: APIContext) async throws -> Response {
+        try context.requireIdentity().requireServerAdmin("plugins:install")
+        do {
+            try await platform.releaseFromQuarantine(id: try context.parameter("id"))
+        } catch let refusal as PluginRefusal {
+            throw Self.refused(refusal)
+        }
+        return .message("Plugin released from quarantine")
     }
 
     private func reload(_ request: Request, _ context: APIContext, id: String?) async throws -> Response {

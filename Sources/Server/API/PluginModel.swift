@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import PluginABI
 import PluginHost
 import Signing
@@ -101,8 +102,20 @@ struct PluginModel {
             "generation": .integer(Int64(plugin.generation)), "callsRunning": .integer(Int64(plugin.callsRunning)),
             "callsTotal": .integer(Int64(plugin.callsTotal)), "callsAbandoned": .integer(Int64(plugin.callsAbandoned)),
             "rulesBroken": .integer(Int64(plugin.rulesBroken)), "process": process,
-            "permissions": permissions,
+            "permissions": permissions, "quarantine": quarantine,
             "signature": plugin.signature.verdict.map(SignatureModel.json) ?? .null,
+        ]
+    }
+
+    /// Why the plugin does not run in the server's process, where it might; null when nothing is wrong.
+    private var quarantine: JSONValue {
+        guard let quarantine = plugin.quarantine else { return .null }
+        return [
+            "cause": .string(quarantine.cause.rawValue), "reason": .string(quarantine.reason),
+            "version": .string(quarantine.version),
+            "since": .string(
+                Date(timeIntervalSince1970: Double(quarantine.since.nanoseconds) / 1e9).formatted(.iso8601)),
+            "documentation": "docs/troubleshooting.md#quarantine",
         ]
     }
 

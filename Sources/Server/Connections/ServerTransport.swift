@@ -5,6 +5,7 @@ import HummingbirdCore
 import HummingbirdTLS
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOSSL
 import Settings
 
@@ -13,26 +14,58 @@ struct ServerTransport {
     let options: ServerOptions
     let connections: ConnectionTable
 
+    /// What becomes of each connection.
+    ///
     /// - Throws: `SettingsError` `.badValue` for TLS files that cannot be used.
-    var builder: HTTPServerBuilder {
-        get throws {
-            let limits = options.limits
-            let table = connections
-            let readPeriod = TimeAmount.nanoseconds(limits.readPeriod.nanosecondsClamped)
-            let writePeriod = TimeAmount.nanoseconds(limits.writePeriod.nanosecondsClamped)
-            let http = HTTPServerBuilder.http1(
-                configuration: .init(
-                    additionalChannelHandlers: [
-                        ConnectionGuard(table: table, readPeriod: readPeriod, writePeriod: writePeriod)
-                    ],
-                    idleTimeout: .nanoseconds(limits.idleTimeout.nanosecondsClamped),
-                    httpDecoderConfiguration: .init(
-                        maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerListBytes,
-                        maxHeaderFieldCount: limits.headerFieldCount)))
-            guard let files = options.tls else { return http }
-            return try .tls(http, tlsConfiguration: Self.configuration(files))
+    func channel(_ responder: some HTTPResponder<APIContext>, logger: Logger) throws -> any ServerChildChannel {
+        let limits = options.limits
+        let table = connections
+        let readPeriod = TimeAmount.nanoseconds(limits.readPeriod.nanosecondsClamped)
+        let writePeriod = TimeAmount.nanoseconds(limits.writePeriod.nanosecondsClamped)
+        let http = HTTP1Channel(
+            responder: Self.answer(responder, logger),
+            configuration: .init(
+                additionalChannelHandlers: [
+                    ConnectionGuard(table: table, readPeriod: readPeriod, writePeriod: writePeriod)
+                ],
+                idleTimeout: .nanoseconds(limits.idleTimeout.nanosecondsClamped),
+                httpDecoderConfiguration: .init(
+                    maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerListBytes,
+                    maxHeaderFieldCount: limits.headerFieldCount)))
+        guard let files = options.tls else { return http }
+        return try TLSChannel(http, tlsConfiguration: Self.configuration(files))
+    }
+
+    /// One request and its answer, as hummingbird's `Application` has them.
+    private static func answer(
+        _ responder: some HTTPResponder<APIContext>, _ logger: Logger
+    ) -> HTTPChannelHandler.Responder {
+        let date = HTTPDate()
+        return { request, writer, channel in
+            var logger = logger
+            logger[metadataKey: "hb.request.id"] = .stringConvertible(RequestID())
+            let context = APIContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            var response: Response
+            do {
+                response = try await responder.respond(to: request, context: context)
+            } catch let error as HTTPParserError {
+                throw error
+            } catch {
+                logger.debug("Unrecognised error", metadata: ["error.type": "\(error)"])
+                response = Response(status: .internalServerError)
+            }
+            response.headers[.date] = date.now
+            do {
+                try await writer.write(response: response.head, body: response.body)
+            } catch is HTTPParserError {
+                // The answer has begun, so there is no other one.
+                throw BrokenRequest()
+            }
         }
     }
+
+    /// The request turned out to be malformed while it was being answered.
+    private struct BrokenRequest: Error {}
 
     private static func configuration(_ files: ServerOptions.TLSFiles) throws -> TLSConfiguration {
         do {

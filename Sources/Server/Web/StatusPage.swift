@@ -99,7 +99,7 @@ struct StatusPage {
                 <br><span class="tag bad">\(plugin.rulesBroken) rules broken, \(plugin.callsAbandoned) calls given up</span>
                 """ : ""
             return """
-                <tr><td><b>\(plugin.name)</b><br><code class="dim">\(plugin.id)</code></td><td>\(state)\(trouble)</td>\
+                <tr><td><b>\(plugin.name)</b><br><code class="dim">\(plugin.id)</code></td><td>\(state)\(trouble)\(Self.quarantine(plugin))</td>\
                 <td>\(plugin.level.map { $0 == .linked ? "built in" : $0.name } ?? "–")</td><td>\(plugin.version.isEmpty ? "–" : plugin.version)</td>\
                 <td>\(plugin.signature.status.rawValue)</td><td class="n">\(plugin.callsTotal)</td></tr>
                 """
@@ -107,6 +107,13 @@ struct StatusPage {
         return """
             <div class="card"><table><thead><tr><th>Plugin</th><th>State</th><th>Runs</th><th>Version</th>\
             <th>Signature</th><th class="n">Calls</th></tr></thead><tbody>\(rows)</tbody></table></div>
+            """
+    }
+
+    private static func quarantine(_ plugin: PluginInfo) -> HTMLText {
+        guard let quarantine = plugin.quarantine else { return "" }
+        return """
+            <br><span class="tag bad">quarantined</span> <span class="dim small">It \(quarantine.reason).</span>
             """
     }
 

@@ -23,6 +23,14 @@ enum TestProgram {
         try compile("late.c", ["-fPIC", "-shared", "-fvisibility=hidden"], as: "late.so")
     }
 
+    /// The plugin that does the harm that its query names.
+    static let crashing = Result {
+        try compile(
+            "crashing.c",
+            ["-fPIC", "-shared", "-fvisibility=hidden", "-DPLUGIN_ID=\"\(CrashingPlugin.id)\"", "-lpthread"],
+            as: "crashing.so")
+    }
+
     /// The runner that lies.
     static let lying = Result {
         let sources = root.appending(path: "Sources/CRunnerProtocol").path
@@ -87,6 +95,40 @@ struct PryingPlugin: Sendable {
     /// The process that answers now.
     func processID() async throws -> Int32 {
         try #require(Int32(try await text(["try": "pid"]) ?? ""))
+    }
+}
+
+/// The plugin of `crashing.c`.
+struct CrashingPlugin: Sendable {
+    static let id = "test-crashing-datasource"
+    let test: TestPlatform
+
+    static func run(
+        at level: IsolationLevel, limits: CallLimits = CallLimits(), runner: RunnerSettings = RunnerSettings(),
+        _ body: (CrashingPlugin) async throws -> Void
+    ) async throws {
+        let library = try TestProgram.crashing.get()
+        let prepare: (LoadingFolder) throws -> Void = { folder in
+            try folder.writePlugin(
+                "crashing", id: id, #""backend": true, "library": "crashing", "info": {"version": "1.0.0"}"#)
+            try FileManager.default.copyItem(
+                atPath: library, toPath: folder["crashing/crashing_\(Platform.current).so"])
+        }
+        try await TestPlatform.run(limits: limits, level: level, runner: runner, prepare: prepare) { test in
+            try #require(test.platform.plugin(id: id)?.state == .running, "\(test.platform.refusals)")
+            try await body(CrashingPlugin(test: test))
+        }
+    }
+
+    var info: PluginInfo? { test.platform.plugin(id: Self.id) }
+
+    func answer(_ mode: String) async throws -> Answer {
+        try await test.answer([test.query(#"{"try":"\#(mode)"}"#)], of: test.source(Self.id))
+    }
+
+    /// The text of an answer without harm.
+    func isFine() async throws -> Bool {
+        try await answer("nothing").frames.first?.fields.first?.column.string(at: 0) == "fine"
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import PluginABI
+import Processes
 import Synchronization
 import Testing
 
@@ -42,6 +43,17 @@ struct ProcessTests {
         }
     }
 
+    /// Swift's runtime would bring handlers of signals along, after which a raised SIGSEGV ends nothing.
+    @Test func theRunnerNeedsNoSwift() throws {
+        let path = try #require(RunnerSettings().executable)
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+
+        let needed = try bytes.withUnsafeBytes { try ELFImage(bytes: $0).neededLibraries }
+
+        #expect(needed.contains { $0.hasPrefix("libseccomp") })
+        #expect(!needed.contains { $0.hasPrefix("libswift") || $0.hasPrefix("libstdc++") }, "\(needed)")
+    }
+
     @Test(arguments: ["aborts", "segfaults", "exits"])
     func aCrashFailsItsCallAndNothingElse(mode: String) async throws {
         try await TestPlatform.run(examples: ["misbehaving-c"], level: .process) { test in
@@ -55,6 +67,40 @@ struct ProcessTests {
             #expect(next.frames.count == 1)
             // Once by itself, and once more because a query may be repeated.
             #expect(test.platform.plugin(id: source.settings.pluginID)?.process?.restarts == 2)
+        }
+    }
+
+    @Test(arguments: [IsolationLevel.process, .sandbox], ["raise", "fault", "overflow", "thread-abort"])
+    func everyKindOfCrashEndsTheProcess(level: IsolationLevel, mode: String) async throws {
+        try await CrashingPlugin.run(at: level) { plugin in
+            let crashed = try await plugin.answer(mode)
+
+            #expect(crashed.error?.code == .crashed, "\(crashed)")
+            let isFine = try await plugin.isFine()
+            #expect(isFine)
+        }
+    }
+
+    @Test func aFloodOfMessagesEndsTheProcess() async throws {
+        try await CrashingPlugin.run(at: .process) { plugin in
+            let flooded = try await plugin.answer("flood")
+
+            #expect(flooded.error?.code == .crashed, "\(flooded)")
+            #expect(flooded.error?.message.contains("flooded the server with messages") == true, "\(flooded)")
+            #expect(plugin.info?.process?.limitsHit["messages"] ?? 0 > 0)
+        }
+    }
+
+    @Test func aCallThatTakesTooMuchProcessorTimeIsEnded() async throws {
+        try await CrashingPlugin.run(at: .process, runner: RunnerSettings(callProcessorTime: .milliseconds(200))) {
+            plugin in
+            let spun = try await plugin.answer("spin")
+
+            #expect(spun.error?.code == .crashed, "\(spun)")
+            #expect(spun.error?.message.contains("max_call_cpu_time") == true, "\(spun)")
+            #expect(plugin.info?.process?.limitsHit["cpu"] ?? 0 > 0)
+            let isFine = try await plugin.isFine()
+            #expect(isFine)
         }
     }
 

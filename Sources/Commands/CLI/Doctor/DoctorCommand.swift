@@ -40,6 +40,7 @@ struct DoctorCommand: ReportingCommand {
         findings += await DatabaseCheck(settings: settings).findings()
         findings.append(await PortCheck(options: server).finding())
         findings += await PluginsCheck(settings: settings).findings()
+        findings += await QuarantineCheck(settings: settings).findings()
         findings.append(DiskCheck(path: settings.path("paths", "data")).finding())
         return findings
     }

@@ -4,6 +4,7 @@ internal import GoPlugin
 internal import Logging
 internal import NIOCore
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// A Grafana backend plugin: a program that answers over gRPC, behind the tables of a plugin that is linked in.
@@ -69,9 +70,11 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
                 "Plugin program is run from its folder",
                 metadata: ["plugin.id": "\(plugin.id)", "reason": "\(warning)"])
         }
-        let launch = PluginLaunch(
+        var launch = PluginLaunch(
             program.program, startTimeout: configuration.goPlugins.startTimeout,
             usesTLS: configuration.goPlugins.tlsIDs.contains(plugin.id))
+        let (id, limits) = (plugin.id, configuration.runner.groupLimits)
+        launch.makeGroup = { services.makeGroup(id, limits) }
         let backend = GoBackend(
             plugin, launch, settings: configuration.goPlugins, serverVersion: configuration.serverVersion,
             services: services)
@@ -93,7 +96,9 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
         let status = supervisor.status
         return PluginProcessStatus(
             state: PluginProcessStatus.State(rawValue: status.phase.rawValue) ?? .stopped, processID: status.pid,
-            restarts: status.restarts, lastFailure: status.lastFailure)
+            restarts: status.restarts, memoryBytes: status.usage.memoryBytes,
+            processorSeconds: status.usage.processorSeconds, limitsHit: status.limitsHit,
+            lastFailure: status.lastFailure)
     }
 
     var removesConfigurations: Bool { false }
@@ -137,9 +142,9 @@ private final class GoPluginLog: Sendable {
         switch news {
         case .started(let pid):
             logger.info("Plugin process started", metadata: ["plugin.pid": "\(pid)"])
-        case .failed(let reason, .restart(let delay)):
-            logger.warning("Plugin process failed", metadata: ["reason": "\(reason)", "restart-after": "\(delay)"])
-        case .failed(let reason, .stop):
+        case .failed(let reason, .some(let pause)):
+            logger.warning("Plugin process failed", metadata: ["reason": "\(reason)", "restart-after": "\(pause)"])
+        case .failed(let reason, nil):
             logger.error(
                 "Plugin process failed too often and is left alone",
                 metadata: ["reason": "\(reason)", "help": "docs/troubleshooting.md#process-broken"])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 internal import GoPlugin
+internal import Processes
 
 /// The program of a Go plugin, looked at before it is run: what would fail with a bare "exec format error" is refused in
 /// words.
@@ -9,7 +10,7 @@ internal import GoPlugin
 /// interpreter opens it by name and it looks for its files beside it; so is a program that a debugger runs already, which
 /// finds `standalone.txt` beside itself.
 struct GoProgram {
-    let program: Program
+    let program: ProcessLaunch
     /// Why it is not run from the sealed copy; nil when it is.
     let warning: String?
 
@@ -25,17 +26,18 @@ struct GoProgram {
         environment.merge(settings.environment) { $1 }
         environment.merge(settings.environments[plugin.id] ?? [:]) { $1 }
         environment["GF_PLUGIN_VERSION"] = plugin.descriptor.info.version
+        let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let folder = path.prefix(path.count - FilePath.lastComponent(path).count)
         let isDebugged = access(folder + "standalone.txt", F_OK) == 0
         switch kind {
         case .script(let interpreter):
-            program = Program(path: path, environment: environment)
+            program = ProcessLaunch(path: path, environment: variables)
             warning = "it is a script for \(interpreter), which opens it by its name"
         case .elf where isDebugged:
-            program = Program(path: path, environment: environment)
+            program = ProcessLaunch(path: path, environment: variables)
             warning = "standalone.txt lies beside it: it is being debugged"
         case .elf:
-            program = Program(path: path, descriptor: image.descriptor, owner: image, environment: environment)
+            program = ProcessLaunch(path: path, image: image.descriptor, owner: image, environment: variables)
             warning = nil
         }
     }

@@ -4,6 +4,7 @@ internal import CRunnerProtocol
 internal import Glibc
 internal import Logging
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 extension PluginBackend {

@@ -2,6 +2,7 @@
 internal import CPluginABI
 internal import CRunnerProtocol
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// What a process says of its library before it is opened.
@@ -83,9 +84,12 @@ extension IsolatedPlugin {
     /// What comes from an opened library.
     private func received(_ message: RunnerMessage, _ process: RunnerProcess, _ runtime: PluginRuntime) -> String? {
         switch message.header.type {
-        case RUNNER_LOG: return log(message, runtime)
+        case RUNNER_LOG:
+            spend(process)
+            return log(message, runtime)
         case RUNNER_METRIC: return metric(message, runtime)
         case RUNNER_FAULT:
+            spend(process)
             guard let fault: runner_text_t = message.body() else { return "a malformed FAULT" }
             let number = String(fault.number % 1_000)
             runtime.misbehaved(
@@ -98,6 +102,15 @@ extension IsolatedPlugin {
             }
             return receivedResult(message, process, calls, handle)
         }
+    }
+
+    /// Counts a message that only costs time; the process of a flood is ended.
+    func spend(_ process: RunnerProcess) {
+        guard !process.takeWord() else { return }
+        state.withLock { $0.limitsHit["messages", default: 0] += 1 }
+        process.end(
+            "flooded the server with messages, more than \(Int(WordBudget.rate)) log lines, notices and errors a second, "
+                + "and was ended")
     }
 
     // MARK: Opening

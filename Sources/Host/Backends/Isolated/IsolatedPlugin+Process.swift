@@ -5,6 +5,7 @@ internal import Glibc
 internal import Logging
 internal import NIOCore
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// What a process is started with.
@@ -40,7 +41,8 @@ extension IsolatedPlugin {
         do {
             let process = try RunnerProcess(
                 executable: launch.executable, pluginID: id, image: image.descriptor,
-                environment: launch.environment, arenas: ArenaTable(limit: settings.sharedBytes))
+                environment: launch.environment, arenas: ArenaTable(limit: settings.sharedBytes),
+                group: services.makeGroup(id, settings.groupLimits))
             let isWanted = state.withLock { state -> Bool in
                 guard case .starting = state.phase else { return false }
                 state.serial += 1
@@ -171,9 +173,14 @@ extension IsolatedPlugin {
     private func failureText(_ exit: RunnerExit) -> String {
         let lines = state.withLock { $0.lastLines }
         var text = exit.text
-        if settings.memoryBytes > 0, exit.mostMemoryBytes > Int(settings.memoryBytes) / 10 * 9 {
+        state.withLock { state in
+            for limit in exit.end.limits { state.limitsHit[limit.rawValue, default: 0] += 1 }
+        }
+        if exit.end.limits.contains(.memory) {
+            text += ", because it needed more than its \(settings.groupLimits.memoryBytes >> 20) MiB of memory"
+        } else if settings.memoryBytes > 0, exit.end.mostMemoryBytes > Int(settings.memoryBytes) / 10 * 9 {
             state.withLock { $0.limitsHit["memory", default: 0] += 1 }
-            text += ", having used \(exit.mostMemoryBytes >> 20) of \(settings.memoryBytes >> 20) MiB"
+            text += ", having used \(exit.end.mostMemoryBytes >> 20) of \(settings.memoryBytes >> 20) MiB"
         }
         return lines.isEmpty ? text : text + ": " + lines.joined(separator: " | ")
     }
@@ -231,6 +238,7 @@ extension IsolatedPlugin.State {
         policy.failed(at: MonotonicTime.now)
         restarts += 1
         lastFailure = text
+        processor.close()
         if case .closed = phase { return }
         phase = .stopped
     }
@@ -249,7 +257,7 @@ extension IsolatedPlugin: RunnerProcessOwner {
 
     func ended(_ process: RunnerProcess, _ exit: RunnerExit) {
         let (isCurrent, configs, runtime) = state.withLock { state -> (Bool, [UInt64], PluginRuntime?) in
-            state.processorSeconds += exit.processorSeconds
+            state.processorSeconds += exit.end.processorSeconds
             state.closing.removeAll { $0 === process }
             let ended = state.destroying.filter { $0.value.process === process }
             for number in ended.keys { state.destroying[number] = nil }
@@ -276,8 +284,9 @@ extension IsolatedPlugin: PluginProcess {
             }
             if let process = state.process {
                 status.processID = process.processID
-                status.memoryBytes = process.memoryBytes
-                status.processorSeconds += process.processorSeconds
+                let usage = process.usage
+                status.memoryBytes = usage.memoryBytes
+                status.processorSeconds += usage.processorSeconds
             }
             return status
         }

@@ -14,14 +14,19 @@ extension IsolatedPlugin {
         case RUNNER_WAIT:
             waits(message.header.call, process, calls, handle)
             return nil
-        case RUNNER_ERROR: return failed(message, calls, handle)
+        case RUNNER_ERROR:
+            spend(process)
+            return failed(message, calls, handle)
+        case RUNNER_HEAD, RUNNER_NOTICE, RUNNER_PROGRESS: spend(process)
         default: break
         }
         guard let status = emitted(message, process, calls, handle) else {
             guard message.isOptional else { return "a malformed message of type \(message.header.type)" }
+            spend(process)
             return nil
         }
         let isRefused = status != GF_OK && status != GF_AGAIN
+        if isRefused { spend(process) }
         let tells = state.withLock { state -> Bool in
             guard let call = state.calls[message.header.call] else { return false }
             call.hasEmitted = true

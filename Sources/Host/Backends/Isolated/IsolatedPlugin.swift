@@ -3,6 +3,7 @@ internal import CPluginABI
 internal import CRunnerProtocol
 internal import NIOCore
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// A plugin whose code runs in a process of its own (L2, L3).
@@ -53,6 +54,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         var limitsHit: [String: Int] = [:]
         var lastFailure = ""
         var processorSeconds = 0.0
+        var processor = ProcessorAccount()
         var lastLines: [String] = []
         /// Why the library was not opened, or an instance not made, once more.
         var lastOwnError = ""
@@ -115,6 +117,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         case .send(let process, let instances, let calls):
             for instance in instances { process.send(instance.creation) }
             for call in calls { deliver(call, to: process) }
+            if !calls.isEmpty { watchProcessor() }
         case .refuse(let calls, let instances, let until):
             let error = broken(until: until)
             for instance in instances { instance.fail(error, on: self) }
@@ -162,6 +165,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         for call in state.waiting {
             if call.instance.serial == state.serial {
                 state.calls[call.handle] = call
+                state.processor.began()
                 ready.append(call)
             } else {
                 make(call.instance)
@@ -230,6 +234,7 @@ final class IsolatedPlugin: @unchecked Sendable {
             case .closed: return .closed
             case .running(let process) where call.instance.serial == state.serial:
                 state.calls[call.handle] = call
+                state.processor.began()
                 return .send(process)
             default:
                 state.waiting.append(call)
@@ -238,7 +243,9 @@ final class IsolatedPlugin: @unchecked Sendable {
         }
         switch way {
         case .closed: return GF_STATE
-        case .send(let process): deliver(call, to: process)
+        case .send(let process):
+            deliver(call, to: process)
+            watchProcessor()
         case .wait: advance()
         }
         return GF_OK

@@ -2,6 +2,7 @@
 internal import CPluginABI
 internal import CRunnerProtocol
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// The tables of a plugin that runs elsewhere; their functions find it by the description, the library or the instance.

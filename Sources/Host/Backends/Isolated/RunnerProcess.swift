@@ -3,23 +3,23 @@ internal import CLinux
 internal import CRunnerProtocol
 internal import Glibc
 internal import PluginABI
+internal import Processes
 internal import Synchronization
 
 /// How a process of a plugin ended.
 struct RunnerExit: Sendable {
-    /// 0 when it ended by itself.
-    var signal: Int32 = 0
-    var status: Int32 = 0
-    var processorSeconds = 0.0
-    var mostMemoryBytes = 0
+    var end = ChildProcess.End()
     /// Why the server ended it; nil when it did not.
     var reason: String?
 
     /// Such as `was killed by signal 11 (Segmentation fault)`.
     var text: String {
         if let reason { return reason }
-        guard signal != 0 else { return "ended with status \(status)" }
-        return "was killed by signal \(signal) (\(String(cString: strsignal(signal))))"
+        switch end.status {
+        case .exited(let status): return "ended with status \(status)"
+        case .signalled(let signal):
+            return "was killed by signal \(signal) (\(String(cString: strsignal(signal))))"
+        }
     }
 }
 
@@ -72,46 +72,44 @@ final class RunnerProcess: @unchecked Sendable {
     /// The largest message that a plugin may send outside of its arenas.
     private static let maxMessageBytes: UInt32 = 64 << 20
 
-    let processID: Int32
     let arenas: ArenaTable
-    private let pidDescriptor: Int32
+    private let child: ChildProcess
     private let socket: Int32
-    private let output: (out: Int32, error: Int32)
     private let outgoing = Mutex(Outgoing())
     /// A lock of its own, with which nobody ever waits: a process can always be ended.
     private let ending = Mutex(Ending())
+    private let words = Mutex(WordBudget())
 
-    /// Starts a runner for a sealed library.
+    /// Starts a runner for a sealed library, in a control group if there is one for it.
     ///
     /// - Throws: ``PluginError`` that says what the system refused.
-    init(executable: String, pluginID: String, image: Int32, environment: [String], arenas: ArenaTable) throws {
+    init(
+        executable: String, pluginID: String, image: Int32, environment: [String], arenas: ArenaTable,
+        group: ControlGroup?
+    ) throws {
         var pair: (Int32, Int32) = (-1, -1)
-        var out: (read: Int32, write: Int32) = (-1, -1)
-        var error: (read: Int32, write: Int32) = (-1, -1)
-        var pid: Int32 = 0
-        var pidDescriptor: Int32 = -1
-        var status = linux_packet_pair(&pair.0, &pair.1)
-        if status == 0 { status = linux_pipe(&out.read, &out.write) }
-        if status == 0 { status = linux_pipe(&error.read, &error.write) }
-        if status == 0 {
-            status = ProcessSpawner.spawn(
-                executable, [executable, pluginID, "\(getpid())"], environment, out: out.write, error: error.write,
-                descriptors: [pair.1, image], &pid, &pidDescriptor)
-        }
-        for descriptor in [pair.1, out.write, error.write] where descriptor >= 0 { close(descriptor) }
-        guard status == 0 else {
-            for descriptor in [pair.0, out.read, error.read] where descriptor >= 0 { close(descriptor) }
+        let status = linux_packet_pair(&pair.0, &pair.1)
+        do {
+            if status != 0 { throw SpawnError(step: "socketpair", number: status) }
+            child = try ProcessSpawner.startAndWait(
+                ProcessLaunch(
+                    path: executable, arguments: [executable, pluginID, "\(getpid())"], environment: environment,
+                    descriptors: [pair.1, image], group: group))
+            close(pair.1)
+        } catch {
+            for descriptor in [pair.0, pair.1] where descriptor >= 0 { close(descriptor) }
             throw PluginError(
-                .crashed,
-                "the process of plugin '\(pluginID)' cannot be started: \(executable): "
-                    + String(cString: strerror(status)).lowercased(), source: .host)
+                .crashed, "the process of plugin '\(pluginID)' cannot be started: \(executable): \(error)",
+                source: .host)
         }
-        processID = pid
-        self.pidDescriptor = pidDescriptor
         socket = pair.0
-        output = (out.read, error.read)
         self.arenas = arenas
     }
+
+    var processID: Int32 { child.processID }
+
+    /// What it uses now.
+    var usage: ChildProcess.Usage { child.usage }
 
     // MARK: Sending
 
@@ -239,6 +237,9 @@ final class RunnerProcess: @unchecked Sendable {
 
     func giveRequest() { outgoing.withLock { $0.requests -= 1 } }
 
+    /// Counts a message that no call and no window bounds; false when there are too many.
+    func takeWord() -> Bool { words.withLock { $0.spend(at: MonotonicTime.now) } }
+
     // MARK: The end
 
     /// Ends the process now; the reason is the server's.
@@ -246,35 +247,18 @@ final class RunnerProcess: @unchecked Sendable {
         ending.withLock { ending in
             guard !ending.isOver else { return }
             ending.reason = ending.reason ?? reason
-            linux_kill_group(processID, pidDescriptor)
+            child.kill()
         }
-    }
-
-    /// Bytes of memory in use, resident and shared.
-    var memoryBytes: Int {
-        guard let text = ProcFile.text("/proc/\(processID)/statm") else { return 0 }
-        let fields = text.split(separator: " ")
-        return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) : 0
-    }
-
-    /// Seconds of processor time so far.
-    var processorSeconds: Double {
-        guard let text = ProcFile.text("/proc/\(processID)/stat"), let end = text.lastIndex(of: ")") else {
-            return 0
-        }
-        let fields = text[end...].split(separator: " ")
-        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return 0 }
-        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     // MARK: Receiving
 
     /// Starts the threads that receive and that read the output.
     func start(_ owner: any RunnerProcessOwner) {
-        let ending = fcntl(pidDescriptor, F_DUPFD_CLOEXEC, 3)
-        let pipe = OutputPipe(out: output.out, error: output.error, pidDescriptor: ending)
+        let ending = fcntl(child.pidDescriptor, F_DUPFD_CLOEXEC, 3)
+        let pipe = OutputPipe(out: child.output, error: child.errors, pidDescriptor: ending)
         if ending < 0 || !DedicatedThread.start({ pipe.read(owner) }) {
-            for descriptor in [output.out, output.error, ending] where descriptor >= 0 { close(descriptor) }
+            for descriptor in [child.output, child.errors, ending] where descriptor >= 0 { close(descriptor) }
             end("could not be watched: the system gives no descriptor or no thread")
         }
         let isStarted = DedicatedThread.start { [self] in
@@ -339,36 +323,18 @@ final class RunnerProcess: @unchecked Sendable {
 
     /// Ends what is left of the process and waits for it, so that no zombie stays.
     private func waitForEnd() -> RunnerExit {
-        var exit = RunnerExit()
-        var processor: Int64 = 0
-        var memory: Int64 = 0
         // Before the descriptors are closed that senders, and those who end it, use.
         outgoing.withLock { outgoing in
             outgoing.isClosed = true
             drop(&outgoing)
         }
-        exit.reason = ending.withLock { ending in
+        let reason = ending.withLock { ending in
             ending.isOver = true
             return ending.reason
         }
-        linux_kill_group(processID, pidDescriptor)
-        _ = linux_wait(pidDescriptor, &exit.signal, &exit.status, &processor, &memory)
-        exit.processorSeconds = Double(processor) / 1e9
-        exit.mostMemoryBytes = Int(memory)
+        child.kill()
+        let exit = RunnerExit(end: child.wait(), reason: reason)
         close(socket)
-        close(pidDescriptor)
         return exit
-    }
-}
-
-/// A small file of the system.
-private enum ProcFile {
-    static func text(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 4_096)
-        let count = read(descriptor, &buffer, buffer.count)
-        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 }

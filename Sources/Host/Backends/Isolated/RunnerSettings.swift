@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
+internal import Processes
 
 /// How plugins run in processes of their own; `[plugins]` in the configuration.
 public struct RunnerSettings: Sendable {
@@ -15,17 +16,39 @@ public struct RunnerSettings: Sendable {
     public var files: UInt32
     /// Files and folders that the operator lets a sandbox read beside those of its plugin.json, by plugin id.
     public var permittedPaths: [String: [String]] = [:]
+    /// Hundredths of one processor that a process and its children have together; 0: no limit.
+    ///
+    /// Needs a control group.
+    public var processorPercent: UInt32
+    /// Processes and threads of one plugin; 0: no limit.
+    ///
+    /// Needs a control group.
+    public var tasks: UInt32
+    /// Processor time that one call may take; nil: no limit.
+    public var callProcessorTime: Duration?
 
-    /// Takes 15 minutes, 1 GiB of private and 1 GiB of shared memory and 1,024 files where nothing is given.
+    /// Takes 15 minutes, 1 GiB of private and 1 GiB of shared memory, 1,024 files, 512 tasks and no limit of processor
+    /// time where nothing is given.
     public init(
         path: String = "", idleTime: Duration? = .seconds(900), memoryBytes: UInt64 = 1 << 30,
-        sharedBytes: UInt64 = 1 << 30, files: UInt32 = 1_024
+        sharedBytes: UInt64 = 1 << 30, files: UInt32 = 1_024, processorPercent: UInt32 = 0, tasks: UInt32 = 512,
+        callProcessorTime: Duration? = nil
     ) {
         self.path = path
         self.idleTime = idleTime
         self.memoryBytes = memoryBytes
         self.sharedBytes = sharedBytes
         self.files = files
+        self.processorPercent = processorPercent
+        self.tasks = tasks
+        self.callProcessorTime = callProcessorTime
+    }
+
+    /// What the control group of a process may use: the frames that it shares are counted for it.
+    var groupLimits: ControlGroup.Limits {
+        ControlGroup.Limits(
+            memoryBytes: memoryBytes == 0 ? 0 : memoryBytes + sharedBytes, processorPercent: processorPercent,
+            tasks: tasks)
     }
 
     /// The program's name.

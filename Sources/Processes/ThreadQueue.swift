@@ -5,12 +5,13 @@ internal import Glibc
 /// One thread that runs what it is given, in order, until the process ends.
 ///
 /// Safety: `jobs` is touched only with `mutex` held.
-final class ThreadQueue: @unchecked Sendable {
+package final class ThreadQueue: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var jobs: [@Sendable () -> Void] = []
 
-    init(name: String) {
+    /// Starts the thread.
+    package init(name: String) {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(condition, nil)
         startThread(named: name) { [self] in
@@ -18,7 +19,8 @@ final class ThreadQueue: @unchecked Sendable {
         }
     }
 
-    func submit(_ job: @escaping @Sendable () -> Void) {
+    /// Leaves work to the thread.
+    package func submit(_ job: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
         jobs.append(job)
         pthread_cond_signal(condition)
@@ -44,7 +46,7 @@ private final class ThreadBody {
 }
 
 /// Starts a detached thread.
-func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
+package func startThread(named name: String, _ body: @escaping @Sendable () -> Void) {
     var thread: pthread_t = 0
     let context = Unmanaged.passRetained(ThreadBody(name: name, body)).toOpaque()
     let status = pthread_create(

@@ -4,28 +4,32 @@
 ///
 /// It is started at once after its first failure, then after 1, 5 and 30 seconds. Five failures within ten minutes open the
 /// breaker: nothing is started until they are old, or the plugin is loaded again.
-struct RestartPolicy: Sendable {
+package struct RestartPolicy: Sendable {
     /// What to do when a process is needed.
-    enum Decision: Equatable {
+    package enum Decision: Sendable, Equatable {
         /// Start it at that time, which may have passed.
         case start(at: Int64)
         /// It failed too often; it may be tried again at that time.
         case refuse(until: Int64)
     }
 
-    static let pauses: [Int64] = [0, 1, 5, 30].map { $0 * 1_000_000_000 }
-    static let maxFailures = 5
-    static let memory: Int64 = 600 * 1_000_000_000
+    package static let pauses: [Int64] = [0, 1, 5, 30].map { $0 * 1_000_000_000 }
+    package static let maxFailures = 5
+    package static let memory: Int64 = 600 * 1_000_000_000
 
     private var failures: [Int64] = []
 
+    /// Nothing has failed yet.
+    package init() {}
+
     /// Notes that a process failed; times are those of the monotonic clock, in nanoseconds.
-    mutating func failed(at now: Int64) {
+    package mutating func failed(at now: Int64) {
         failures.append(now)
         forget(now)
     }
 
-    mutating func decide(at now: Int64) -> Decision {
+    /// What to do now.
+    package mutating func decide(at now: Int64) -> Decision {
         forget(now)
         guard let last = failures.last else { return .start(at: now) }
         guard failures.count < Self.maxFailures else { return .refuse(until: failures[0] &+ Self.memory) }

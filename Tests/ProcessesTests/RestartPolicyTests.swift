@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import Processes
 import Testing
-
-@testable import PluginHost
 
 struct RestartPolicyTests {
     private let second: Int64 = 1_000_000_000
