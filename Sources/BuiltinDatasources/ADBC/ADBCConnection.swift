@@ -74,9 +74,6 @@ final class ADBCConnection: SQLConnection {
 
     func begin(_ query: SQLQuery) throws -> [String] {
         let sql = query.text.literal
-        guard !sql.utf8.contains(0) else {
-            throw PluginError(.invalid, "the query has a NUL character, which no database takes", source: .user)
-        }
         if database.settings.isReadOnly {
             try database.settings.dialect.checkReadOnly(sql)
             try beginReading()
