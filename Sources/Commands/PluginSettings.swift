@@ -107,8 +107,7 @@ struct PluginSettings {
         _ settings: Settings, _ pluginSettings: [String: [String: String]]
     ) throws -> GoPluginSettings {
         var go = GoPluginSettings()
-        let toggles = settings.string("feature_toggles", "enable").split { $0 == "," || $0.isWhitespace }.sorted()
-            .joined(separator: ",")
+        let toggles = try ServerOptions(settings: settings).featureToggles.joined(separator: ",")
         go.environment = ["GF_VERSION": ServerOptions.announcedVersion]
         for (variable, section, key) in grafanaConfig {
             let value = settings.string(section, key)

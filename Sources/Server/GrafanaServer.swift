@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdCore
 public import Logging
 import NIOCore
+import NIOPosix
 public import PluginHost
 public import ServiceLifecycle
 public import Settings
@@ -69,6 +70,7 @@ public struct GrafanaServer: Service {
             authenticator: Authenticator(options: options, stores: stores), resolver: resolver,
             metrics: ServerMetrics(),
             connections: ConnectionTable(), proxyClients: ProxyClients(options: options.proxy),
+            expressionThreads: NIOThreadPool(numberOfThreads: max(4, System.coreCount)),
             live: LiveChannels(platform: platform, resolver: resolver, policy: livePolicy, logger: logger),
             health: HealthState())
         self.logger = logger
@@ -85,6 +87,7 @@ public struct GrafanaServer: Service {
     /// - Throws: An error of the operating system when the address cannot be bound, or ``APIError`` for bad TLS files.
     public func run() async throws {
         let health = services.health
+        services.expressionThreads.start()
         let responder = SubPathResponder(
             inner: RouteTable(services: services).router.buildResponder(), options: services.options)
         let transport = ServerTransport(options: services.options, connections: services.connections)
@@ -103,10 +106,15 @@ public struct GrafanaServer: Service {
                 health.setReady(false)
             }
         } catch {
-            await services.proxyClients.shutDown()
+            await shutDown()
             throw error
         }
+        await shutDown()
+    }
+
+    private func shutDown() async {
         await services.proxyClients.shutDown()
+        try? await services.expressionThreads.shutdownGracefully()
     }
 
     private var address: Address {

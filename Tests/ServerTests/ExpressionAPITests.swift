@@ -267,4 +267,29 @@ struct ExpressionAPITests {
             try await eventually { ProbeDataSource.cancellations.withLock { $0.contains(refID) } }
         }
     }
+
+    @Test(arguments: [([], 2), (["sseGroupByDatasource"], 1)] as [([String], Int)])
+    func queriesOfASourceMayGoInOneCall(toggles: [String], calls: Int) async throws {
+        try await run(options: { $0.featureToggles = toggles }) { server async throws in
+            let answer = try await server.query([
+                probe("A", "defaults"), probe("B", "defaults"), expression("C", "math", "$A + $B"),
+            ])
+
+            #expect(answer.status == 200, "\(answer.text)")
+            #expect(server.platform.plugin(id: "acme-probe-datasource")?.callsTotal == calls)
+            #expect(answer.json["results"]?.object?.keys == ["A", "B", "C"])
+        }
+    }
+
+    @Test func inOneCallAFailureStaysWithItsQuery() async throws {
+        try await run(options: { $0.featureToggles = ["sseGroupByDatasource"] }) { server async throws in
+            let answer = try await server.query([
+                probe("A", "defaults"), probe("B", "downstream"), expression("C", "math", "$A + 1"),
+            ])
+
+            #expect(answer.status == 400)
+            #expect(answer.json["results"]?["B"]?["error"]?.string?.contains("upstream said no") == true)
+            #expect(answer.json["results"]?["C"]?["status"]?.int == 200)
+        }
+    }
 }

@@ -122,6 +122,91 @@ struct QueryAPITests {
         }
     }
 
+    /// A failure that is known before the first byte decides the status, however large the other answers are.
+    @Test(arguments: [("fail", "probe"), ("", "gone")])
+    func aFailureBesideALargeAnswerIsInTheStatus(type: String, uid: String) async throws {
+        try await TestServer.run { server async throws in
+            try await server.addProbe()
+            try await server.addProbe(name: "other", uid: "other")
+            _ = try await server.stores.dataSources.add(
+                orgID: 1, DataSourceFields(name: "gone", type: "not-installed"), uid: "gone")
+            let queries = [query("A", type, uid: uid), query("B", "large", uid: "other", ["frames": 60])]
+
+            let answer = try await server.query(queries)
+            let arrow = try await server.query(queries, headers: [("accept", "application/vnd.apache.arrow.stream")])
+
+            for answer in [answer, arrow] {
+                #expect(answer.status == 400)
+                #expect(answer.headers.first(name: "content-type") == "application/json; charset=UTF-8")
+                #expect(answer.json["results"]?["A"]?["error"] != nil)
+                #expect(answer.json["results"]?["B"]?["frames"]?.array?.count == 60)
+            }
+        }
+    }
+
+    @Test func aToggleMakesTheStatusOfFailuresThatOfSeveral() async throws {
+        try await TestServer.run(options: { $0.featureToggles = ["datasourceQueryMultiStatus"] }) {
+            server async throws in
+            try await server.addProbe()
+
+            let mixed = try await server.query([query("A", "fail"), query("B")])
+            let good = try await server.query([query("B")])
+
+            #expect(mixed.status == 207 && mixed.json["results"]?["A"]?["status"]?.int == 400)
+            #expect(good.status == 200)
+        }
+    }
+
+    @Test func answersOfSourcesThatAskForItAreKept() async throws {
+        try await TestServer.run { server async throws in
+            try await server.addProbe(jsonData: #"{"queryCaching":true}"#)
+            try await server.addProbe(name: "plain", uid: "plain")
+            func ask(_ queries: [JSONValue], _ headers: [(String, String)] = []) async throws -> (String?, [UInt8]) {
+                let body: JSONValue = ["queries": .array(queries), "from": "0", "to": "60000"]
+                let answer = try await server.send(.POST, "/api/ds/query", body, headers: headers)
+                return (answer.headers.first(name: "x-cache"), answer.body)
+            }
+
+            let first = try await ask([query("A")])
+            let second = try await ask([query("A")])
+            let skipped = try await ask([query("A")], [("x-cache-skip", "true")])
+            let failing = [try await ask([query("F", "fail")]).0, try await ask([query("F", "fail")]).0]
+            let plain = [try await ask([query("A", uid: "plain")]).0, try await ask([query("A", uid: "plain")]).0]
+            let mixed = try await ask([query("A"), query("B", uid: "plain")])
+            let expression: JSONValue = [
+                "refId": "E", "datasource": ["uid": "__expr__"], "type": "math", "expression": "$N + 1",
+            ]
+            let calculated = [
+                try await ask([query("N", "notice"), expression]).0,
+                try await ask([query("M", "empty"), expression]).0,
+            ]
+
+            #expect(first.0 == "MISS" && second.0 == "HIT" && first.1 == second.1)
+            // The trace of each call is in the answer.
+            #expect(skipped.0 == "MISS" && skipped.1 != first.1)
+            #expect(failing == ["MISS", "MISS"] && plain == [nil, nil])
+            #expect(mixed.0 == "HIT")
+            #expect(calculated == ["MISS", nil])
+            #expect(try await server.get("/metrics").text.contains("grafana_caching_requests_total{result=\"hit\"} 2"))
+        }
+    }
+
+    @Test func aChangedSourceIsAskedAnew() async throws {
+        try await TestServer.run { server async throws in
+            try await server.addProbe(jsonData: #"{"queryCaching":true}"#)
+            let body: JSONValue = ["queries": [query("A")], "from": "0", "to": "60000"]
+            _ = try await server.send(.POST, "/api/ds/query", body)
+            let stored = try await server.get("/api/datasources/uid/probe").json
+            var changed = stored.object ?? [:]
+            changed["url"] = "http://other"
+
+            let update = try await server.send(.PUT, "/api/datasources/uid/probe", .object(changed))
+            let answer = try await server.send(.POST, "/api/ds/query", body)
+
+            #expect(update.status == 200 && answer.headers.first(name: "x-cache") == "MISS")
+        }
+    }
+
     @Test func framesComeAsArrowStreams() async throws {
         try await TestServer.run { server async throws in
             try await server.addProbe()

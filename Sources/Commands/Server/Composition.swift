@@ -131,6 +131,16 @@ enum Composition {
         return try await Stores.open(path: access.path, secretKey: access.secretKey, sessionPolicy: policy)
     }
 
+    private static func caching(_ settings: Settings) throws -> CachingSettings {
+        var caching = CachingSettings()
+        caching.isEnabled = try settings.bool("caching", "enabled")
+        caching.lifetime = try settings.duration("caching", "ttl") ?? caching.lifetime
+        caching.longestLifetime = try settings.duration("caching", "max_ttl") ?? caching.longestLifetime
+        caching.answerBytes = try settings.int("caching", "max_value_mb", in: 1...1_048_576) << 20
+        caching.totalBytes = try settings.int("caching.memory", "max_size_mb", in: 1...1_048_576) << 20
+        return caching
+    }
+
     private static func platformConfiguration(
         _ settings: Settings, _ stores: Stores, _ recovery: CrashRecovery
     ) async throws -> PlatformConfiguration {
@@ -147,6 +157,7 @@ enum Composition {
             loading: plugins.loading,
             serverVersion: ServerOptions.announcedVersion, http: http, disabledIDs: Set(disabled),
             rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000),
+            caching: try caching(settings),
             isolation: plugins.isolation, runner: plugins.runner,
             goPlugins: plugins.goPlugins, pluginSettings: plugins.pluginSettings, controlGroups: plugins.controlGroups,
             quarantine: plugins.survivesCrashes ? .on(recovery) : .off)

@@ -34,24 +34,50 @@ public struct CallEvents: AsyncSequence, Sendable {
         deinit { queue.cancel() }
     }
 
+    /// Whether the answer was kept from an earlier call; nil for a data source that does not ask for that.
+    public let cacheStatus: CacheStatus?
     private let reader: Reader
+    private let recorder: AnswerRecorder?
 
-    init(queue: CallQueue) { reader = Reader(queue: queue) }
+    init(queue: CallQueue) {
+        reader = Reader(queue: queue)
+        recorder = nil
+        cacheStatus = nil
+    }
+
+    /// An answer from before: its steps to the end.
+    init(replaying events: [CallEvent]) {
+        reader = Reader(queue: CallQueue(replaying: events))
+        recorder = nil
+        cacheStatus = .hit
+    }
+
+    private init(_ events: CallEvents, recorder: AnswerRecorder) {
+        reader = events.reader
+        self.recorder = recorder
+        cacheStatus = .miss
+    }
+
+    /// The same events, which the recorder sees as they are read.
+    func recorded(by recorder: AnswerRecorder) -> CallEvents { CallEvents(self, recorder: recorder) }
 
     /// Returns an iterator over the one shared queue: two iterators divide the events between them.
-    public func makeAsyncIterator() -> Iterator { Iterator(reader: reader) }
+    public func makeAsyncIterator() -> Iterator { Iterator(reader: reader, recorder: recorder) }
 
     /// Takes events off the call's queue and keeps the call from being cancelled while it lives.
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         fileprivate let reader: Reader
+        fileprivate let recorder: AnswerRecorder?
 
         /// The next step; nil after `completed`.
         public func next() async -> CallEvent? {
-            await withTaskCancellationHandler {
+            let event = await withTaskCancellationHandler {
                 await reader.queue.next()
             } onCancel: {
                 reader.queue.cancel()
             }
+            if let event { recorder?.take(event) }
+            return event
         }
     }
 }
@@ -85,6 +111,17 @@ final class CallQueue: CallReceiver {
 
     init(observer: @escaping @Sendable (PluginError?, [PluginError]) -> Void = { _, _ in }) {
         self.observer = observer
+    }
+
+    /// A call that is over.
+    ///
+    /// - Parameter events: All steps with `completed` at the end.
+    convenience init(replaying events: [CallEvent]) {
+        self.init()
+        state.withLock { state in
+            state.events = events.map { ($0, 0) }
+            state.isFinished = true
+        }
     }
 
     func attach(_ ticket: CallTicket) {

@@ -188,6 +188,7 @@ extension PluginPlatform {
     /// Appends what the platform counts in Prometheus's text format: calls, plugins, rules broken, plugins' own metrics.
     public func writeMetrics(into text: inout String) {
         metrics.write(into: &text)
+        queryCache.writeMetrics(into: &text)
         let plugins = self.plugins
         Self.gauge("grafana_plugin_build_info", "Build information of plugins", plugins, into: &text) { plugin in
             let labels =

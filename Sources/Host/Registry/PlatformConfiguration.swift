@@ -22,6 +22,8 @@ public struct PlatformConfiguration: Sendable {
     public var disabledIDs: Set<String>
     /// The most rows of a query that asks for no number of its own; nil: only the bytes of a call are bounded.
     public var rowLimit: Int?
+    /// Which answers are kept for a while.
+    public var caching: CachingSettings
     /// Which plugins run in processes of their own.
     public var isolation: IsolationPolicy
     /// Reads ``isolation`` again when all plugins or one are reloaded; nil: it stays as it is.
@@ -42,7 +44,7 @@ public struct PlatformConfiguration: Sendable {
         coreFolder: String? = nil, pluginsFolder: String? = nil, pluginPaths: [String: String] = [:],
         loading: LoadingSettings = LoadingSettings(),
         serverVersion: String, limits: CallLimits = CallLimits(), http: HTTPDefaults = HTTPDefaults(),
-        disabledIDs: Set<String> = [], rowLimit: Int? = nil,
+        disabledIDs: Set<String> = [], rowLimit: Int? = nil, caching: CachingSettings = CachingSettings(),
         isolation: IsolationPolicy = IsolationPolicy(), runner: RunnerSettings = RunnerSettings(),
         goPlugins: GoPluginSettings = GoPluginSettings(), pluginSettings: [String: [String: String]] = [:],
         controlGroups: ControlGroupPlace = .none, quarantine: QuarantineMode = .off
@@ -56,6 +58,7 @@ public struct PlatformConfiguration: Sendable {
         self.http = http
         self.disabledIDs = disabledIDs
         self.rowLimit = rowLimit
+        self.caching = caching
         self.isolation = isolation
         self.runner = runner
         self.goPlugins = goPlugins

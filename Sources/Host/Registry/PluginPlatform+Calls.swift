@@ -2,8 +2,8 @@
 internal import CPluginABI
 public import PluginABI
 
-/// The calls of the platform. Each resolves the data source to an instance and passes the middlewares in their order:
-/// deadline and budget (the limits), identity and headers (the facts), metrics.
+/// The calls of the platform. Queries pass ``PluginPlatform/queryMiddlewares`` first. Then each call is resolved to an
+/// instance of its data source, and goes on with deadline and budget (the limits), identity and headers (the facts), metrics.
 extension PluginPlatform {
     /// Runs the queries of one request against one data source.
     ///
@@ -13,7 +13,13 @@ extension PluginPlatform {
     public func queryData(
         _ queries: [DataQuery], of source: DataSourceConfiguration, facts: CallFacts
     ) async throws -> CallEvents {
-        try await events(of: .query(queries), source: source, facts: facts)
+        let entry = registry[source.settings.pluginID]
+        let call = QueryCall(
+            queries: queries, source: source, facts: facts,
+            pluginGeneration: entry.flatMap { $0.generation == nil ? nil : $0.number })
+        return try await queryMiddlewares.query(call) { call in
+            try await self.events(of: .query(call.queries), source: call.source, facts: call.facts)
+        }
     }
 
     /// Asks a data source whether it is usable.

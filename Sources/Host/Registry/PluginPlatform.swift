@@ -22,6 +22,9 @@ public final class PluginPlatform: Service {
     let registry = PluginRegistry()
     let services: HostServices
     let metrics = CallMetrics()
+    let queryCache: QueryCache
+    /// What all queries pass on their way to a plugin, the first outermost.
+    let queryMiddlewares: [any QueryMiddleware]
     private let builtins: [BuiltinPlugin]
     let quarantine: QuarantineBook
     private let incidents: AsyncStream<PluginIncident>
@@ -38,6 +41,8 @@ public final class PluginPlatform: Service {
         verifier: any SignatureVerifier = TrustVerifier()
     ) {
         self.configuration = configuration
+        queryCache = QueryCache(configuration.caching)
+        queryMiddlewares = [RowLimit(maximum: configuration.rowLimit), queryCache]
         self.builtins = builtins
         self.logger = logger
         isolation = Mutex(configuration.isolation)
@@ -341,6 +346,7 @@ public final class PluginPlatform: Service {
     /// A data source was deleted: its instance goes.
     public func forgetDataSource(orgID: Int64, uid: String, type: String) {
         registry[type]?.generation?.retireInstance(orgID: orgID, uid: uid)
+        queryCache.forget(orgID: orgID, uid: uid)
     }
 
     // MARK: Running

@@ -14,7 +14,7 @@ extension Column {
     }
 
     /// The column with a copy of its own values, starting at element 0.
-    func compacted() -> Column { Column(joining: [self]) }
+    package func compacted() -> Column { Column(joining: [self]) }
 }
 
 extension ColumnStorage {

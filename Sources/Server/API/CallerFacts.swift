@@ -8,6 +8,8 @@ import Storage
 /// What a plugin learns about the request behind a call.
 struct CallerFacts: Sendable {
     private let headers: HTTPFields
+    /// Whether `skipQueryCache=true` is in the URL, which says what the header `X-Cache-Skip` does.
+    private let skipsCache: Bool
     private let principal: Principal?
     private let trace: TraceContext
     private let options: ServerOptions
@@ -21,6 +23,7 @@ struct CallerFacts: Sendable {
 
     init(_ request: Request, _ context: APIContext, _ options: ServerOptions) {
         headers = request.headers
+        skipsCache = request.rawQuery.split(separator: "&").contains("skipQueryCache=true")
         principal = context.identity?.principal
         trace = context.trace
         self.options = options
@@ -35,6 +38,7 @@ struct CallerFacts: Sendable {
             guard let field = HTTPField.Name(name), let value = headers[field] else { continue }
             fields[name] = value.unicodeScalars.allSatisfy(\.isASCII) ? value : nil
         }
+        if skipsCache { fields["x-cache-skip"] = "true" }
         if isFromExpression { fields["x-grafana-from-expr"] = "true" }
         if let cookie = keptCookies(of: source) { fields["cookie"] = cookie }
         if options.proxy.sendsUserHeader, let principal { fields["x-grafana-user"] = principal.login }

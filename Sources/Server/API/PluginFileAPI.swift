@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -38,11 +38,11 @@ struct PluginFileAPI: Sendable {
             library: plugin.descriptor.library ?? "", executable: plugin.descriptor.executable)
         guard !binaries.contain(place, in: plugin.files.root) else { throw missing }
         if plugin.files.signed != nil { return try await signedFile(path, of: plugin, request, context) }
-        var status = stat()
-        guard stat(place, &status) == 0 else { throw missing }
-        let size = Int64(status.st_size)
-        let changed = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
-        let tag = EntityTag(size: size, changed: changed)
+        guard let facts = try? FileManager.default.attributesOfItem(atPath: place),
+            let size = (facts[.size] as? any BinaryInteger).map({ Int64($0) }),
+            let changed = facts[.modificationDate] as? Date
+        else { throw missing }
+        let tag = EntityTag(size: size, changed: Int64(changed.timeIntervalSince1970 * 1e6) &* 1000)
         guard !tag.matches(request) else { return Response(status: .notModified, headers: headers(tag)) }
         var headers = headers(tag, type: Self.type(of: path))
         guard request.method != .head else {

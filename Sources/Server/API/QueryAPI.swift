@@ -11,6 +11,15 @@ import Storage
 struct QueryAPI: Sendable {
     let services: ServerServices
 
+    /// How an answer is sent, beside its results.
+    private struct Delivery {
+        var format: QueryEncoder.Format
+        /// Of all calls together; nil: no data source asks for caching.
+        var cacheStatus: CacheStatus?
+        /// When a query failed.
+        var failedStatus: HTTPStatus
+    }
+
     func addRoutes(to router: some RouterMethods<APIContext>) {
         router.post("api/ds/query", use: query)
     }
@@ -18,7 +27,7 @@ struct QueryAPI: Sendable {
     /// Runs the queries, one call a data source, and answers with their frames.
     ///
     /// A small answer is collected, so that its status is exact: 200, or 400 when a query failed. A large one (from 1 MiB)
-    /// streams with status 200, and what fails later says so in its own result.
+    /// streams with the status that holds until then, and what fails later says so in its own result.
     @Sendable
     func query(_ request: Request, _ context: APIContext) async throws -> Response {
         let identity = try context.requireIdentity()
@@ -27,32 +36,36 @@ struct QueryAPI: Sendable {
         let body = try await request.collect(upTo: limits.bodyBytes)
         let wanted = try QueryRequest(
             body: Array(body.readableBytesView), now: Date().epochMilliseconds, limit: limits.queriesPerRequest)
-        let format: QueryEncoder.Format =
-            request.headers[.accept]?.contains(Self.arrowType) == true ? .arrowStream : .json
+        let isArrow = request.headers[.accept]?.contains(Self.arrowType) == true
+        var delivery = Delivery(
+            format: isArrow ? .arrowStream : .json, cacheStatus: nil,
+            failedStatus: services.options.featureToggles.contains("datasourceQueryMultiStatus")
+                ? HTTPStatus(code: 207, reasonPhrase: "Multi-Status") : .badRequest)
         let facts = CallerFacts(request, context, services.options)
         if wanted.hasExpressions {
             let expressions = ExpressionQueries(services: services, identity: identity, facts: facts)
-            return try await answer(wanted, expressions, context, format)
+            return try await answer(wanted, expressions, context, delivery)
         }
         let services = services
-        let run = try await start(wanted.items, identity, facts, format)
+        let (run, cacheStatus) = try await start(wanted.items, identity, facts, delivery.format)
+        delivery.cacheStatus = cacheStatus
         let isWhole = try await services.connections.whileConnected(context.channel) { await run.collect() }
         if let failure = await run.wholeFailure { throw APIError(calling: failure, fallback: "Query data error") }
-        guard isWhole else { return streamed(run, context, format) }
-        return try await whole(run, format)
+        return try await isWhole ? whole(run, delivery) : streamed(run, context, delivery)
     }
 
     /// The answer to a request with expressions, whose results are all known before the first byte.
     private func answer(
-        _ wanted: QueryRequest, _ expressions: ExpressionQueries, _ context: APIContext, _ format: QueryEncoder.Format
+        _ wanted: QueryRequest, _ expressions: ExpressionQueries, _ context: APIContext, _ delivery: Delivery
     ) async throws -> Response {
-        let results = try await services.connections.whileConnected(context.channel) {
+        var delivery = delivery
+        let (results, cacheStatus) = try await services.connections.whileConnected(context.channel) {
             try await expressions.run(wanted.items)
         }
-        let format = results.hasErrors ? .json : format
-        let run = QueryRun(results: results, format: format)
-        guard results.estimatedBytes >= QueryRun.streamingThreshold else { return try await whole(run, format) }
-        return streamed(run, context, format, status: results.hasErrors ? .badRequest : .ok)
+        delivery.cacheStatus = cacheStatus
+        let run = QueryRun(results: results, format: delivery.format)
+        guard results.estimatedBytes >= QueryRun.streamingThreshold else { return try await whole(run, delivery) }
+        return await streamed(run, context, delivery)
     }
 
     private static let arrowType = "application/vnd.apache.arrow.stream"
@@ -60,7 +73,7 @@ struct QueryAPI: Sendable {
     /// Starts the calls.
     private func start(
         _ items: [QueryRequest.Item], _ identity: Identity, _ facts: CallerFacts, _ format: QueryEncoder.Format
-    ) async throws -> QueryRun {
+    ) async throws -> (QueryRun, CacheStatus?) {
         var groups: [(source: ResolvedDataSource, queries: [DataQuery])] = []
         for item in items {
             let source = try await services.resolver.find(item.source, orgID: identity.orgID)
@@ -83,37 +96,53 @@ struct QueryAPI: Sendable {
                 for query in group.queries { failures[query.refID] = error }
             }
         }
-        return QueryRun(calls: calls, failures: failures, format: format)
+        let run = QueryRun(calls: calls, failures: failures, format: format)
+        return (run, CacheStatus(calls.map(\.events.cacheStatus)))
     }
 
-    private func whole(_ run: QueryRun, _ format: QueryEncoder.Format) async throws -> Response {
-        let hasErrors = await run.hasErrors
-        if hasErrors { await run.useJSON() }
+    // MARK: Answers
+
+    private func whole(_ run: QueryRun, _ delivery: Delivery) async throws -> Response {
+        let (status, headers) = await head(run, delivery)
         var body = ByteBuffer()
         while let piece = await run.nextBytes() {
             if body.readableBytes == 0 { body = piece } else { body.writeImmutableBuffer(piece) }
         }
-        let isArrow = format == .arrowStream && !hasErrors
-        return Response(
-            status: hasErrors ? .badRequest : .ok,
-            headers: [.contentType: isArrow ? Self.arrowType : "application/json; charset=UTF-8"],
-            body: ResponseBody(byteBuffer: body))
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 
-    private func streamed(
-        _ run: QueryRun, _ context: APIContext, _ format: QueryEncoder.Format, status: HTTPStatus = .ok
-    ) -> Response {
+    private func streamed(_ run: QueryRun, _ context: APIContext, _ delivery: Delivery) async -> Response {
+        let (status, headers) = await head(run, delivery)
+        let isArrow = headers[.contentType] == Self.arrowType
         let connections = services.connections
         let channel = context.channel
         let body = ResponseBody { writer in
             while let piece = try await connections.whileConnected(channel, { await run.nextBytes() }) {
                 for part in piece.pieces(of: QueryRun.pieceSize) { try await writer.write(part) }
             }
-            if format == .arrowStream, await run.hasErrors { throw APIError(.internalServerError, "Query data error") }
+            if isArrow, await run.hasErrors { throw APIError(.internalServerError, "Query data error") }
             try await writer.finish(nil)
         }
-        let type = format == .arrowStream ? Self.arrowType : "application/json; charset=UTF-8"
-        return Response(status: status, headers: [.contentType: type], body: body)
+        return Response(status: status, headers: headers, body: body)
+    }
+
+    /// Status and header by what is known now; an answer with an error is JSON.
+    private func head(_ run: QueryRun, _ delivery: Delivery) async -> (HTTPStatus, HTTPFields) {
+        let hasErrors = await run.hasErrors
+        if hasErrors { await run.useJSON() }
+        let isArrow = delivery.format == .arrowStream && !hasErrors
+        var headers: HTTPFields = [.contentType: isArrow ? Self.arrowType : "application/json; charset=UTF-8"]
+        if let status = delivery.cacheStatus, let name = HTTPField.Name("X-Cache") { headers[name] = status.rawValue }
+        return (hasErrors ? delivery.failedStatus : .ok, headers)
+    }
+}
+
+extension CacheStatus {
+    /// What several calls say together: a hit when none of those that may be kept had to be made.
+    init?(_ calls: some Sequence<CacheStatus?>) {
+        let known = calls.compactMap { $0 }
+        guard let first = known.first else { return nil }
+        self = known.contains(.miss) ? .miss : first
     }
 }
 

@@ -105,9 +105,18 @@ extension ServerOptions {
         listsAlphaPlugins = try settings.bool("plugins", "enable_alpha")
         minimumRefreshInterval = settings.text("dashboards", "min_refresh_interval") ?? minimumRefreshInterval
         defaultTheme = settings.text("users", "default_theme") ?? defaultTheme
-        featureToggles = settings.list("feature_toggles", "enable")
+        featureToggles = Self.toggles(settings)
         let listeners = settings.text("live", "max_connections")
         limits.liveListeners = try listeners == nil ? 100 : max(0, settings.int("live", "max_connections"))
+    }
+
+    /// The names of `enable`, and those with a key of their own that is true; a key that is not takes a name away.
+    private static func toggles(_ settings: Settings) -> [String] {
+        var names = Set(settings.list("feature_toggles", "enable"))
+        for (name, value) in settings.section("feature_toggles") where name != "enable" {
+            if value.lowercased() == "true" { names.insert(name) } else { names.remove(name) }
+        }
+        return names.sorted()
     }
 
     /// The keys that Grafana does not have; see `docs/http-api.md`.
@@ -127,8 +136,8 @@ extension ServerOptions {
 
     private mutating func readExpressions(_ settings: Settings) throws {
         expressions.isEnabled = try settings.flag("expressions", "enabled", default: true)
-        let toggle = settings.section("feature_toggles")["sqlExpressions"]?.lowercased()
-        expressions.isSQLEnabled = featureToggles.contains("sqlExpressions") || toggle == "true"
+        expressions.isSQLEnabled = featureToggles.contains("sqlExpressions")
+        expressions.readsDataPlane = !featureToggles.contains("disableSSEDataplane")
         func number(_ key: String, _ current: Int) throws -> Int {
             try settings.text("expressions", key) == nil
                 ? current : settings.int("expressions", key, in: 0 ... .max)

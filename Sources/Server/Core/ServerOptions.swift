@@ -85,7 +85,7 @@ public struct ServerOptions: Sendable {
     public var minimumRefreshInterval = "5s"
     /// `[users] default_theme`.
     public var defaultTheme = "dark"
-    /// `[feature_toggles] enable`.
+    /// `[feature_toggles]`: the names of those that are on, sorted.
     public var featureToggles: [String] = []
     /// `[expressions]`.
     public var expressions = ExpressionLimits()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
 import Catalog
+import NIOPosix
 import PluginHost
 import Settings
 import Storage
@@ -19,6 +20,8 @@ struct ServerServices: Sendable {
     let metrics: ServerMetrics
     let connections: ConnectionTable
     let proxyClients: ProxyClients
+    /// Where expressions are calculated, apart from what else may block.
+    let expressionThreads: NIOThreadPool
     let live: LiveChannels
     let health: HealthState
 }

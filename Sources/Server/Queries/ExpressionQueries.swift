@@ -4,6 +4,7 @@ import HTTPTypes
 import NIOPosix
 import PluginABI
 import PluginHost
+import Storage
 import Synchronization
 
 /// Runs a request with expressions: the queries of its data sources at the same time, then what is calculated from them.
@@ -17,23 +18,29 @@ struct ExpressionQueries: Sendable {
     /// The calls that one request may have under way.
     private static let concurrentCalls = 32
 
-    /// A query of a data source.
+    /// Queries that go to a data source in one call.
     private struct Call: Sendable {
-        var query: DataQuery
+        var queries: [DataQuery]
         var source: ResolvedDataSource
     }
 
-    /// - Returns: The results of all queries that are not hidden, each closed.
+    /// What a call gave, by refId.
+    private struct Answer: Sendable {
+        var inputs: [String: ExpressionPlan.Input]
+        var cacheStatus: CacheStatus?
+    }
+
+    /// - Returns: The results of all queries that are not hidden, each closed, and whether the data was kept from before.
     /// - Throws: ``APIError`` when the request as a whole cannot be run: an unknown data source, a wrong expression,
     ///   expressions in a circle. What fails later stays with its query.
-    func run(_ items: [QueryRequest.Item]) async throws -> QueryResults {
-        var calls: [Call] = []
+    func run(_ items: [QueryRequest.Item]) async throws -> (QueryResults, CacheStatus?) {
+        var asked: [(query: DataQuery, source: ResolvedDataSource)] = []
         var queries: [ExpressionPlan.Query] = []
         for item in items {
             var kind = ExpressionPlan.Query.Kind.expression(item.query.json)
             if item.source != .expression {
                 let source = try await services.resolver.find(item.source, orgID: identity.orgID)
-                calls.append(Call(query: item.query, source: source))
+                asked.append((item.query, source))
                 kind = .dataSource(type: source.configuration.settings.pluginID)
             }
             queries.append(
@@ -43,12 +50,28 @@ struct ExpressionQueries: Sendable {
         }
         let plan = try plan(queries)
         let wanted = plan.wantedRefIDs
-        let inputs = await ask(calls.filter { wanted.contains($0.query.refID) })
+        let answer = await ask(calls(asked.filter { wanted.contains($0.query.refID) }))
         try Task.checkCancellation()
-        let outcomes = try await evaluate(plan, inputs)
+        let outcomes = try await evaluate(plan, answer.inputs)
         var results = QueryResults(refIDs: Array(outcomes.keys))
         for (refID, outcome) in outcomes { results.take(outcome, of: refID) }
-        return results
+        return (results, answer.cacheStatus)
+    }
+
+    /// Each query is a call of its own, unless the toggle puts those of one data source together.
+    private func calls(_ asked: [(query: DataQuery, source: ResolvedDataSource)]) -> [Call] {
+        guard services.options.featureToggles.contains("sseGroupByDatasource") else {
+            return asked.map { Call(queries: [$0.query], source: $0.source) }
+        }
+        var calls: [Call] = []
+        for (query, source) in asked {
+            if let place = calls.firstIndex(where: { $0.source.source.id == source.source.id }) {
+                calls[place].queries.append(query)
+            } else {
+                calls.append(Call(queries: [query], source: source))
+            }
+        }
+        return calls
     }
 
     private func plan(_ queries: [ExpressionPlan.Query]) throws -> ExpressionPlan {
@@ -61,41 +84,54 @@ struct ExpressionQueries: Sendable {
 
     // MARK: Data sources
 
-    private func ask(_ calls: [Call]) async -> [String: ExpressionPlan.Input] {
+    private func ask(_ calls: [Call]) async -> Answer {
         let budget = InputBudget(bytes: services.options.expressions.inputBytes)
-        return await withTaskGroup(of: (String, ExpressionPlan.Input).self) { group in
-            var inputs: [String: ExpressionPlan.Input] = [:]
+        let answers = await withTaskGroup(of: Answer.self) { group in
+            var answers: [Answer] = []
             for (number, call) in calls.enumerated() {
-                if number >= Self.concurrentCalls, let (refID, input) = await group.next() { inputs[refID] = input }
-                group.addTask { (call.query.refID, await input(of: call, budget)) }
+                if number >= Self.concurrentCalls, let answer = await group.next() { answers.append(answer) }
+                group.addTask { await answer(to: call, budget) }
             }
-            for await (refID, input) in group { inputs[refID] = input }
-            return inputs
+            for await answer in group { answers.append(answer) }
+            return answers
         }
+        var inputs: [String: ExpressionPlan.Input] = [:]
+        for answer in answers { inputs.merge(answer.inputs) { first, _ in first } }
+        return Answer(inputs: inputs, cacheStatus: CacheStatus(answers.map(\.cacheStatus)))
     }
 
-    private func input(of call: Call, _ budget: InputBudget) async -> ExpressionPlan.Input {
-        let refID = call.query.refID
+    private func answer(to call: Call, _ budget: InputBudget) async -> Answer {
+        let refIDs = call.queries.map(\.refID)
         do {
             let events = try await services.platform.queryData(
-                [call.query], of: call.source.configuration,
+                call.queries, of: call.source.configuration,
                 facts: facts.callFacts(for: call.source, isFromExpression: true))
-            var results = QueryResults(refIDs: [refID])
+            var results = QueryResults(refIDs: refIDs)
             var counted = 0
             for await event in events {
-                results.take(event, of: [refID])
+                results.take(event, of: refIDs)
                 guard budget.take(results.heldBytes - counted) else { throw budget.error }
                 counted = results.heldBytes
             }
-            results.take(.completed(nil), of: [refID])
-            if let error = results.results[refID]?.error { throw error }
-            var frames: [DataFrame] = []
-            while let frame = results.takeFrame(of: refID) { frames.append(frame) }
-            return .frames(frames, notices: results.notices(of: refID))
+            results.take(.completed(nil), of: refIDs)
+            var answer = Answer(inputs: [:], cacheStatus: events.cacheStatus)
+            for refID in refIDs { answer.inputs[refID] = Self.input(refID, &results) }
+            return answer
         } catch {
             let failure = error as? PluginError ?? PluginError(.internal, "the query could not be run")
-            return .failed(.dataQuery(refID, failure.message, source: failure.source))
+            return Answer(inputs: Dictionary(uniqueKeysWithValues: refIDs.map { ($0, Self.failed($0, failure)) }))
         }
+    }
+
+    private static func input(_ refID: String, _ results: inout QueryResults) -> ExpressionPlan.Input {
+        if let error = results.results[refID]?.error { return failed(refID, error) }
+        var frames: [DataFrame] = []
+        while let frame = results.takeFrame(of: refID) { frames.append(frame) }
+        return .frames(frames, notices: results.notices(of: refID))
+    }
+
+    private static func failed(_ refID: String, _ error: PluginError) -> ExpressionPlan.Input {
+        .failed(.dataQuery(refID, error.message, source: error.source))
     }
 
     // MARK: Calculation
@@ -113,7 +149,7 @@ struct ExpressionQueries: Sendable {
             return ExpressionError(.timeout, "the expressions of the request took longer than \(limit)")
         }
         return try await withTaskCancellationHandler {
-            try await NIOThreadPool.singleton.runIfActive { plan.evaluate(inputs, checkpoint: checkpoint) }
+            try await services.expressionThreads.runIfActive { plan.evaluate(inputs, checkpoint: checkpoint) }
         } onCancel: {
             isLeft.set()
         }
