@@ -34,6 +34,26 @@ extension EndToEnd.LokiTests {
         return try JSONValue(parsing: Array(output.utf8))[name]?["classic"]?.array ?? []
     }
 
+    /// What `docs/datasources/loki.md` shows is what happens.
+    @Test func theDocumentedExamplesAreTrue() async throws {
+        try await ReplayedLoki.run(repository: repositoryRoot, options: ["--tenant", "team-7", "--times", "ms"]) {
+            loki in
+            try await GrafanaHome.withServer { server, _ in
+                let names = ["localhost:3000": "127.0.0.1:\(server.port)", "http://localhost:3100": loki.url]
+                // The tail has no end, and the last needs the settings of the command line.
+                let examples = try DocumentedExample.read("datasources/loki.md").filter {
+                    !$0.command.contains("curl -sN") && $0.command.hasPrefix("curl")
+                }
+                #expect(examples.count >= 4)
+                for example in examples {
+                    let output = try await example.run(replacing: names)
+                    if !example.output.isEmpty { #expect(example.matches(output), "\(example.command): \(output)") }
+                }
+                #expect(try await loki.get("/replay/refused").text == "[]")
+            }
+        }
+    }
+
     @Test func linesComeThroughTheServer() async throws {
         try await withLoki { server, loki in
             let health = try server.get("/api/datasources/uid/loki/health").json
@@ -79,6 +99,26 @@ extension EndToEnd.LokiTests {
             #expect(try server.get(base + "push").status == 400)
             #expect(try server.send("POST", base + "series?match[]=x").status == 400)
             #expect(try await loki.get("/replay/refused").text == "[]")
+        }
+    }
+
+    /// As Explore does it: Loki's own messages, through the proxy with the credentials of the data source.
+    @Test func theTailComesThroughTheProxy() async throws {
+        try await withLoki { server, loki in
+            let stream = try LoopbackConnection(port: server.port)
+            let path = "/api/datasources/proxy/uid/loki/loki/api/v1/tail?query=%7Benv%3D%22tail%22%7D&limit=100"
+            let credentials = Data(GrafanaServer.administrator.utf8).base64EncodedString()
+            stream.send(
+                "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic \(credentials)\r\nConnection: Upgrade\r\n"
+                    + "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                    + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+
+            let text = try stream.readText(until: "\"streams\"")
+            stream.close()
+
+            #expect(text.hasPrefix("HTTP/1.1 101"), "\(text)")
+            #expect(text.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
+            #expect(try await loki.get("/replay/connections").json.array?.count == 1)
         }
     }
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import HTTPTypes
+import Hummingbird
 import NIOHTTP1
 import PluginABI
 import Storage
@@ -79,6 +81,63 @@ struct ProxyAPITests {
             #expect(try await server.sendBytes(.POST, base + "api/v1/admin/tsdb/delete_series", []).status == 403)
             #expect(try await server.send(.DELETE, base + "api/v1/query").status == 403)
             #expect(try await server.get(base + "api/v1/labels").status == 200)
+        }
+    }
+
+    private static let lokiRoutes: [JSONValue] = [
+        ["method": "GET", "path": "/loki/api/v1/rules", "reqRole": "Viewer"],
+        ["method": "POST", "path": "/loki/api/v1/rules", "reqRole": "Editor"],
+        ["method": "DELETE", "path": "/loki/api/v1/rules", "reqRole": "Editor"],
+    ]
+
+    private func check(_ method: RequestMethod, _ path: String, _ role: OrgRole, type: String = "loki") throws {
+        let routes = type == "loki" ? Self.lokiRoutes : []
+        try ProxyRules(options: ServerOptions.Proxy()).check(method, path, ofType: type, routes: routes, role: role)
+    }
+
+    /// However the path is written, a viewer does not change what the plugin keeps for editors.
+    @Test(arguments: [
+        "loki/api/v1/rules/ns", "loki/api/v1/%72ules/ns", "loki/api/v1//rules/ns", "loki//api/v1/rules/ns",
+        "loki%2Fapi%2Fv1%2Frules%2Fns", "loki/api/v1/%2F/rules", "loki/api/v1/rules/%CC%81ns", "loki\\api\\v1\\rules",
+    ])
+    func rolesOfRoutesCannotBeWrittenAround(path: String) throws {
+        for method in [RequestMethod.post, .delete] {
+            #expect(throws: APIError.self, "\(method) \(path)") { try check(method, path, .viewer) }
+            try check(method, path, .editor)
+        }
+        try check(.get, path, .viewer)
+    }
+
+    @Test(arguments: [RequestMethod.put, .patch, .delete])
+    func changesThatNoRouteNamesNeedAnEditor(method: RequestMethod) throws {
+        #expect(throws: APIError.self) { try check(method, "loki/api/v1/other", .viewer) }
+        try check(method, "loki/api/v1/other", .editor)
+        try check(.post, "loki/api/v1/query_range", .viewer)
+    }
+
+    @Test(arguments: ["../x", "a/%2e%2e/b", "a%2F..", "..%2Fx", "a%5C..%5Cb", "a/./b", "a/%", "%ff"])
+    func pathsThatClimbAreRefused(path: String) {
+        let error = #expect(throws: APIError.self) { try check(.get, path, .admin) }
+        #expect(error?.status == .badRequest)
+    }
+
+    /// What is allowed by name is allowed by that name alone.
+    @Test func prometheusAllowsWhatItNamesHoweverItIsWritten() throws {
+        try check(.post, "api/v1//query", .viewer, type: "prometheus")
+        #expect(throws: APIError.self) { try check(.post, "api/v1/query/%61dmin", .viewer, type: "prometheus") }
+        #expect(throws: APIError.self) { try check(.post, "api/v1/admin/%71uery", .viewer, type: "prometheus") }
+    }
+
+    @Test func answersThatBrowsersMayKeepSaySo() async throws {
+        try await TestServer.run { server async throws in
+            let upstream = try EchoServer()
+            try await add(server, url: "http://127.0.0.1:\(upstream.port)")
+            let headers = [("x-grafana-cache", "private, max-age=60")]
+
+            let answer = try await server.get("/api/datasources/proxy/uid/up/x", headers: headers)
+
+            #expect(answer.headers.first(name: "x-grafana-cache") == "y")
+            #expect(answer.headers.first(name: "cache-control") == "private, max-age=60")
         }
     }
 }

@@ -59,16 +59,12 @@ package enum PluginCall: Sendable {
     var input: CallInput? { if case .resource(let request) = self { CallInput(request.body) } else { nil } }
 
     /// The request struct with everything that it points to.
-    ///
-    /// - Parameter rowLimit: of queries that ask for no number of their own.
-    func request(rowLimit: Int?) -> RequestMemory {
+    func request() -> RequestMemory {
         switch self {
-        case .query(var queries):
-            for index in queries.indices { queries[index].maxRows = queries[index].maxRows ?? rowLimit }
-            return .queries(queries)
-        case .health: return .health(depth: GF_HEALTH_FULL)
-        case .resource(let request): return .resource(request)
-        case .subscribe(let request), .publish(let request), .run(let request): return .stream(request)
+        case .query(let queries): .queries(queries)
+        case .health: .health(depth: GF_HEALTH_FULL)
+        case .resource(let request): .resource(request)
+        case .subscribe(let request), .publish(let request), .run(let request): .stream(request)
         }
     }
 }

@@ -96,7 +96,7 @@ extension PluginPlatform {
         let observer = metrics.observer(
             pluginID: instance.runtime.id, endpoint: call.endpoint, level: instance.runtime.level, size: call.size)
         let queue = CallQueue(observer: observer)
-        let request = call.request(rowLimit: configuration.rowLimit)
+        let request = call.request()
         var limits = limits ?? configuration.limits
         if call.isStream {
             limits.time = nil

@@ -5,6 +5,7 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import PluginABI
 import PluginHost
 import Storage
@@ -43,9 +44,11 @@ struct ProxyAPI: Sendable {
         let rules = ProxyRules(options: services.options.proxy)
         let plugin = services.platform.plugin(id: source.source.fields.type)
         let routes = plugin?.descriptor.json["routes"]?.array ?? []
-        try rules.check(request.method, path, of: source, routes: routes, role: identity.role)
+        try rules.check(
+            request.method, path, ofType: source.configuration.settings.pluginID, routes: routes, role: identity.role)
         let target = try ProxyTarget(source.source.fields.url, path: path, query: request.rawQuery)
         try rules.check(host: target.host, port: target.port)
+        if ProxyUpgrade.isWanted(request) { return try await upgrade(request, context, source, target) }
         let outgoing = try await outgoing(request, context, source, target)
         let client = try services.proxyClients.client(for: source)
         let timeout = Self.timeout(of: source) ?? services.options.proxy.timeout
@@ -53,7 +56,7 @@ struct ProxyAPI: Sendable {
             let response = try await services.connections.whileConnected(context.channel) {
                 try await client.execute(outgoing, timeout: .nanoseconds(timeout.nanosecondsClamped))
             }
-            return answer(response, context)
+            return answer(response, context, cacheControl: request.headers[Self.cacheName])
         } catch let error as APIError {
             throw error
         } catch let error as CancellationError {
@@ -61,6 +64,19 @@ struct ProxyAPI: Sendable {
         } catch {
             throw Self.failure(error)
         }
+    }
+
+    private func upgrade(
+        _ request: Request, _ context: APIContext, _ source: ResolvedDataSource, _ target: ProxyTarget
+    ) async throws -> Response {
+        // Browsers send cookies with the handshake of any page, and let that page read what comes.
+        if context.identity?.session != nil { try OriginRule(options: services.options).checkOrigin(of: request) }
+        let tls = try ProxyTLS.configuration(of: source) ?? .makeClientConfiguration()
+        let upgrade = ProxyUpgrade(
+            target: target, headers: headers(request, context, source), tls: target.isSecure ? tls : nil,
+            dialTimeout: services.options.proxy.dialTimeout,
+            timeout: Self.timeout(of: source) ?? services.options.proxy.timeout)
+        return try await upgrade.run(over: context.channel)
     }
 
     private static func timeout(of source: ResolvedDataSource) -> Duration? {
@@ -134,13 +150,22 @@ struct ProxyAPI: Sendable {
         }
     }
 
-    private func answer(_ upstream: HTTPClientResponse, _ context: APIContext) -> Response {
+    /// Clients ask with it for an answer that their browser may keep, and are told by it that it may.
+    private static let cacheName = HTTPField.Name("X-Grafana-Cache") ?? .cacheControl
+
+    private func answer(
+        _ upstream: HTTPClientResponse, _ context: APIContext, cacheControl: String?
+    ) -> Response {
         guard upstream.status.code != 401 else {
             return .message("Authentication to data source failed", status: .badRequest)
         }
         let status = HTTPStatus(code: Int(upstream.status.code))
         var headers = HeaderRules.answer(upstream.headers.map { (name: $0.name, value: $0.value) })
         headers[.contentSecurityPolicy] = "sandbox"
+        if let cacheControl {
+            headers[Self.cacheName] = "y"
+            headers[.cacheControl] = cacheControl
+        }
         let length = headers[.contentLength].flatMap { Int($0) }
         let connections = services.connections
         let channel = context.channel
@@ -177,12 +202,17 @@ struct ProxyTarget: Equatable {
     var url: String
     var host: String
     var port: Int
+    var isSecure: Bool
+    /// Host and port as the URL has them.
+    var authority: String
+    /// Path and query, escaped.
+    var requestTarget: String
 
     /// Joins a data source's URL with the path and query of a request.
     ///
     /// - Throws: ``APIError`` 400 when the data source has no usable http URL.
     init(_ base: String, path: String, query: String) throws {
-        let isSecure = base.hasPrefix("https://")
+        isSecure = base.hasPrefix("https://")
         var base = base
         if !base.contains("://") { base = "http://" + base }
         guard isSecure || base.hasPrefix("http://"), let mark = base.firstRange(of: "://") else {
@@ -199,7 +229,9 @@ struct ProxyTarget: Equatable {
         let baseQuery = rest.firstIndex(of: "?").map { rest[rest.index(after: $0)...].prefix { $0 != "#" } } ?? ""
         let queries = [String(baseQuery), query].filter { !$0.isEmpty }.joined(separator: "&")
         let target = String(prefix) + path + (queries.isEmpty ? "" : "?" + queries)
-        url = (isSecure ? "https://" : "http://") + authority + URLText.escaped(target)
+        self.authority = String(authority)
+        requestTarget = URLText.escaped(target)
+        url = (isSecure ? "https://" : "http://") + authority + requestTarget
         let bracket = authority.lastIndex(of: "]") ?? authority.startIndex
         let colon = authority[bracket...].lastIndex(of: ":")
         host = String(authority[..<(colon ?? authority.endIndex)].filter { $0 != "[" && $0 != "]" })

@@ -18,16 +18,13 @@ struct ProxyRules {
     ///
     /// - Parameters:
     ///   - path: Below the data source, without a leading slash, escapes kept.
+    ///   - type: The id of the data source's plugin.
     ///   - routes: `routes` of plugin.json.
     /// - Throws: ``APIError`` 403, or 400 for a path that climbs.
     func check(
-        _ method: RequestMethod, _ path: String, of source: ResolvedDataSource, routes: [JSONValue], role: OrgRole
+        _ method: RequestMethod, _ path: String, ofType type: String, routes: [JSONValue], role: OrgRole
     ) throws {
-        for part in path.split(separator: "/", omittingEmptySubsequences: true) {
-            guard let decoded = String(part).removingPercentEscapes, decoded != "..", decoded != ".",
-                !decoded.contains("/../")
-            else { throw APIError(.badRequest, "invalid path") }
-        }
+        let path = try Self.decoded(path)
         let route = routes.first { Self.matches($0, method, path) }
         if let route {
             guard route["url"] == nil else {
@@ -38,8 +35,11 @@ struct ProxyRules {
             if let wanted = route["reqRole"]?.string.flatMap(OrgRole.init(rawValue:)), role < wanted {
                 throw APIError(.forbidden, "plugin proxy route access denied")
             }
+        } else if !routes.isEmpty, [.put, .patch, .delete].contains(method), role < .editor {
+            // No query is sent like this, and the plugin has said what may be changed.
+            throw APIError(.forbidden, "plugin proxy route access denied")
         }
-        try checkType(method, path, source.configuration.settings.pluginID, hasRoute: route != nil, routes)
+        try checkType(method, path, type, hasRoute: route != nil, routes)
     }
 
     /// Checks the host of the target.
@@ -49,12 +49,23 @@ struct ProxyRules {
         }
     }
 
+    /// The path as the server behind reads it: without escapes, and with one slash where there are several.
+    ///
+    /// - Throws: ``APIError`` 400 for a path that climbs, or whose escapes are malformed.
+    private static func decoded(_ path: String) throws -> String {
+        guard let text = path.removingPercentEscapes else { throw APIError(.badRequest, "invalid path") }
+        // By bytes: a combining mark behind a slash must not hide it.
+        let parts = text.utf8.split { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") }.map { String($0) ?? ".." }
+        guard !parts.contains(where: { $0 == ".." || $0 == "." }) else { throw APIError(.badRequest, "invalid path") }
+        return parts.joined(separator: "/")
+    }
+
     private static func matches(_ route: JSONValue, _ method: RequestMethod, _ path: String) -> Bool {
         if let wanted = route["method"]?.string, !wanted.isEmpty, wanted != "*", wanted != method.rawValue {
             return false
         }
         guard let prefix = route["path"]?.string else { return false }
-        return path.hasPrefix(prefix.drop { $0 == "/" })
+        return path.utf8.starts(with: prefix.drop { $0 == "/" }.utf8)
     }
 
     private func checkType(

@@ -63,7 +63,12 @@ struct OriginRule {
 
     /// - Throws: ``APIError`` 403 when a change comes from another origin than this server.
     func check(_ request: Request) throws {
-        guard ![.get, .head, .options].contains(request.method), let origin = request.headers[.origin] else { return }
+        if ![.get, .head, .options].contains(request.method) { try checkOrigin(of: request) }
+    }
+
+    /// - Throws: ``APIError`` 403 when the request comes from another origin than this server.
+    func checkOrigin(of request: Request) throws {
+        guard let origin = request.headers[.origin] else { return }
         let host = origin.firstRange(of: "://").map { String(origin[$0.upperBound...]) } ?? origin
         if host == request.head.authority || options.trustedOrigins.contains(where: { $0 == host || $0 == origin }) {
             return
