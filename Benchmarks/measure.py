@@ -16,6 +16,7 @@ from databases import adbc, postgresql
 from programs import CREDENTIALS, RELEASE, Program, call, exchange, free_port, our_server
 from table import Table, ms, ns
 
+LINES, STREAMS = 100_000, 20
 SERIES, STEPS, STEP, START = 200, 5001, 15, 1_700_000_010
 END = START + (STEPS - 1) * STEP
 
@@ -57,8 +58,8 @@ def expressions(got, table):
     table.row("expression $A + $B, two series of 1 M points", ms(got["math.nanoseconds"] / 1e6),
               ms(got["math-loop.nanoseconds"] / 1e6) + " loop in C", got["math.nanoseconds"] / got["math-loop.nanoseconds"],
               "≤ 2 ×", got["math.nanoseconds"] <= 2 * got["math-loop.nanoseconds"])
-    table.row("— $A * $B + 1, 1000 × 1000 series of 1000 points", ms(got["math-series.nanoseconds"] / 1e6), "", None,
-              "", None)
+    table.row("— $A * $B + 1, 1000 × 1000 series of 1000 points", ms(got["math-series.nanoseconds"] / 1e6),
+              f"{got['math-series.bytes'] / 2**20:.0f} MiB at most beside the data", None, "", None)
     table.row("SQL expression over 1 M rows × 2", ms(got["sql.nanoseconds"] / 1e6),
               ms(got["sql-table.nanoseconds"] / 1e6) + " SQLite on a table of its own",
               got["sql.nanoseconds"] / got["sql-table.nanoseconds"], "≤ 2 ×",
@@ -153,6 +154,49 @@ def prometheus(folder, _, table):
     table.row("— first byte", ms(first), ms(peer_first) + " the raw answer's first byte", first / peer_first,
               "before the last is read", first - peer_first < (mine - peer_first) / 2)
     table.row("— our processor time; resident memory afterwards", ms(spent), f"{memory:.0f} MiB", None, "", None)
+
+
+def loki(folder, _, table):
+    """Lines as Loki answers them, from a server that sends the same answer each time."""
+    port, ours = free_port(), free_port()
+    per_stream = LINES // STREAMS
+    wanted = {}
+    result = []
+    for stream in range(STREAMS):
+        lines = [(str(START * 10**9 + stream * per_stream + number), f'level=info ts={number} caller=handler.go:{stream} '
+                  f'msg="request served" path=/api/v1/items/{number * 7919 % 10_007} status=200 duration={number % 97}ms')
+                 for number in range(per_stream)]
+        labels = {"app": "bench", "stream": str(stream)}
+        result.append({"stream": labels, "values": [[*line, {}] for line in lines]})
+        wanted.update((time, (line, str(stream))) for time, line in lines)
+    file = folder / "loki.json"
+    file.write_text(json.dumps({"status": "success", "data": {
+        "resultType": "streams", "encodingFlags": ["categorize-labels"], "result": result, "stats": {}}}))
+    query = json.dumps({"from": str(START * 1000), "to": str(START * 1000 + 1000), "queries": [{
+        "refId": "A", "datasource": {"uid": "logs"}, "expr": '{app="bench"}', "maxLines": LINES}]}).encode()
+    login = [f"Authorization: Basic {CREDENTIALS}"]
+    server_program = pathlib.Path(__file__).parent / "answer_server.py"
+    with Program(folder / "loki.log", sys.executable, server_program, port, file, ready=(port, "/")), our_server(
+            folder, ours, "server-loki") as server:
+        call(ours, "POST", "/api/datasources", {"name": "logs", "uid": "logs", "type": "loki", "access": "proxy",
+                                                "url": f"http://127.0.0.1:{port}"})
+        before = server.resident_mebibytes()
+        answer = exchange(ours, "POST", "/api/ds/query", query, login)[2]
+        frame = json.loads(answer)["results"]["A"]["frames"][0]
+        columns = dict(zip((field["name"] for field in frame["schema"]["fields"]), frame["data"]["values"]))
+        found = {time: (line, labels["stream"]) for time, line, labels in zip(
+            columns["tsNs"], columns["Line"], columns["labels"])}
+        if found != wanted:
+            sys.exit(f"bench: our {len(found)} lines differ from the {len(wanted)} of the answer")
+        rounds = [(exchange(ours, "POST", "/api/ds/query", query, login)[:2], exchange(port, "GET", "/")[1])
+                  for _ in range(9)]
+        memory = server.resident_mebibytes()
+    first, mine, peer = (statistics.median(values) * 1000 for values in zip(
+        *((first, total, raw) for (first, total), raw in rounds)))
+    table.row(f"Loki, {LINES:,} lines → JSON answer ({len(answer) / 1e6:.1f} MB)", ms(mine),
+              f"{ms(peer)} the raw answer ({file.stat().st_size / 1e6:.1f} MB)", mine / peer, "", None)
+    table.row("— first byte; resident memory before and afterwards", ms(first), f"{before:.0f} → {memory:.0f} MiB", None,
+              "", None)
 
 
 def sample(series, step):
@@ -271,8 +315,8 @@ def spent(arguments):
 def main():
     folder, library, *chosen = sys.argv[1:]
     parts = {
-        "inside": inside, "go-plugin": go_plugin, "prometheus": prometheus, "postgresql": postgresql, "adbc": adbc,
-        "http": http, "start": start, "signing": signing}
+        "inside": inside, "go-plugin": go_plugin, "prometheus": prometheus, "loki": loki, "postgresql": postgresql,
+        "adbc": adbc, "http": http, "start": start, "signing": signing}
     for name in chosen:
         if name not in parts:
             sys.exit(f"bench: there is no part '{name}'; the parts are {', '.join(parts)}")

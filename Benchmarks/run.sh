@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Builds the programs of the benchmarks and prints one table: ours, the peer or limit, the ratio, the figure to reach.
-# Usage: Benchmarks/run.sh [PART…], the parts being: inside, go-plugin, prometheus, postgresql, adbc, http, start, signing. `make build`
+# Usage: Benchmarks/run.sh [PART…], the parts being: inside, go-plugin, prometheus, loki, postgresql, adbc, http, start,
+# signing. `make build`
 # comes first.
 set -eu
 cd "$(dirname "$0")/.."

@@ -10,6 +10,7 @@ made=.build/fuzz built=
 go="GoHandshake GoLogLine GoMessages GoQueryAnswer"
 frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
 sql="SQLText SQLArray SQLTime SQLNumber"
+loki="LokiAnswer"
 signing="SignedText Signature Manifest PublicKey TrustPolicy RootURL"
 catalog="Archive CatalogIndex CatalogAnswer LockFile PackageFacts VersionRange"
 mkdir -p "$made"
@@ -67,6 +68,18 @@ build_abi() {
         -emit-module-path "$made/PluginABI.swiftmodule" -c -o "$made/PluginABI.o" -I include -suppress-warnings \
         -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
         -enable-upcoming-feature ExistentialAny $(find Sources/PluginABI -name '*.swift' | sort)
+}
+
+build_loki() {
+    build_abi
+    sources=Sources/BuiltinDatasources
+    common=$sources/Common
+    build BuiltinDatasources fuzz-loki -I "$made" "$made/PluginABI.o" $common/FormEncoding.swift \
+        $common/IntervalArithmetic.swift $common/JSONCapture.swift $common/JSONTokenizer.swift \
+        $common/PieceParser.swift $common/QueryFields.swift $common/QueryVariables.swift \
+        $common/SampleBuilder.swift $common/SampleText.swift $common/SeriesName.swift $sources/Loki/LogLabels.swift \
+        $sources/Loki/LogLineBuilder.swift $sources/Loki/LokiAnswer*.swift $sources/Loki/LokiFrames.swift \
+        $sources/Loki/LokiQuery.swift $sources/Loki/LokiStatistics.swift $sources/Loki/TailBatch.swift Fuzz/Loki/*.swift
 }
 
 build_sql() {
@@ -164,6 +177,10 @@ seed() {
         # shellcheck disable=SC2016
         SQLText) printf 'select $__timeGroup(t, \0475m\047, NULL), 1 from t where $__timeFilter(t) -- x\n; $a$ ; $a$' \
             >"$corpus/query" ;;
+        LokiAnswer)
+            find $fixtures/loki -name '*.json' -size -16k -exec cp {} "$corpus/" \;
+            printf '{"data":{"result":[{"metric":{"a":"b"},"value":[1,"2"]}],"resultType":"vector"},"status":"success"}' \
+                >"$corpus/sorted" ;;
         SQLArray) printf '[0:1]={{1,NULL},{"a\\"b",t}}' >"$corpus/array" ;;
         SQLNumber) printf '-9007199254740993.000' >"$corpus/number" ;;
         SQLTime) printf '2026-11-28 01:02:03.456789+05:30' >"$corpus/time" ;;
@@ -201,13 +218,14 @@ seed() {
 }
 
 # shellcheck disable=SC2086
-[ $# -gt 0 ] || set -- $frames $sql $signing $catalog $go RunnerMessages RunnerDispatch HostMessages
+[ $# -gt 0 ] || set -- $frames $sql $loki $signing $catalog $go RunnerMessages RunnerDispatch HostMessages
 for name in "$@"; do
     program=fuzz
     case " $signing " in *" $name "*) program=fuzz-signing ;; esac
     case " $sql " in *" $name "*) program=fuzz-sql ;; esac
     case " $catalog " in *" $name "*) program=fuzz-catalog ;; esac
     case " $go " in *" $name "*) program=fuzz-go ;; esac
+    case " $loki " in *" $name "*) program=fuzz-loki ;; esac
     [ "$name" != RunnerMessages ] || program=fuzz-messages
     [ "$name" != HostMessages ] || program=fuzz-host
     [ "$name" != RunnerDispatch ] || program=fuzz-dispatch
@@ -219,6 +237,7 @@ for name in "$@"; do
                 fuzz-sql) build_sql ;;
                 fuzz-go) build_go ;;
                 fuzz-host) build_host ;;
+                fuzz-loki) build_loki ;;
                 fuzz-messages) build_messages ;;
                 fuzz-catalog) build_catalog ;;
                 fuzz-dispatch) build_dispatch ;;
