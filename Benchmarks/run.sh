@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the programs of the benchmarks and prints one table: ours, the peer or limit, the ratio, the figure to reach.
 # Usage: Benchmarks/run.sh [PART…], the parts being: inside, go-plugin, prometheus, loki, postgresql, adbc, http, start,
-# signing. `make build`
-# comes first.
+# signing. `make build` comes first.
 set -eu
 cd "$(dirname "$0")/.."
 made=.build/bench

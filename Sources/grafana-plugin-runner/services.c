@@ -78,7 +78,7 @@ static gf_status setting_get(const gf_host_t *host, gf_str_t key, gf_buffer_t *v
     if (!value_out) {
         return GF_STATE;
     }
-    begin(&writer, &call, RUNNER_SETTING_GET, 0);
+    rn_begin_ask(&writer, &call, RUNNER_SETTING_GET, 0);
     call.name = rn_put_text(&writer, key);
     return ask_bytes(&writer, &call, 0, value_out, length_out, NULL);
 }
