@@ -119,7 +119,7 @@ final class CallQueue: CallReceiver {
     convenience init(replaying events: [CallEvent]) {
         self.init()
         state.withLock { state in
-            state.events = events.map { ($0, 0) }
+            state.events = events.map { ($0, 0, 0) }
             state.isFinished = true
         }
     }
