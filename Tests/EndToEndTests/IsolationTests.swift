@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import PluginABI
+import Synchronization
 import TestSupport
 import Testing
 
@@ -57,6 +58,77 @@ extension EndToEnd.IsolationTests {
         try await withPlugin(["plugins.isolation=in-process"]) { server, _, _ in
             let level = try server.get("/api/plugins/\(Self.helloID)").json["status"]?["level"]?.string
             #expect(level == "process")
+        }
+    }
+
+    /// An operator changes the settings file and reloads, while clients ask.
+    @Test func aReloadMovesAPluginAndLosesNoRequest() async throws {
+        try await GrafanaHome.use { home in
+            func set(_ level: String) throws {
+                let text = "[plugin.\(Self.helloID)]\nisolation = \(level)\n"
+                try Data(text.utf8).write(to: home.settings, options: .atomic)
+            }
+            try await HelloPlugin().build(into: home.plugins.appending(path: "hello"))
+            try set("process")
+            let server = try await home.start([Self.allowed])
+            defer { server.program.end() }
+            try server.addDataSource("hello", type: Self.helloID)
+            let clients = Clients(server, GrafanaServer.request("GET", "/api/datasources/uid/hello/health"), count: 4)
+            for level in ["sandbox", "process", "sandbox", "process"] {
+                try set(level)
+                let answer = try server.send("POST", "/api/plugins/reload")
+                let now = try server.get("/api/plugins/\(Self.helloID)").json["status"]?["level"]?.string
+
+                #expect(answer.status == 200 && now == level, "\(answer.text)")
+            }
+            try Data("[plugin.\(Self.helloID)]\nisolation = nowhere\n".utf8).write(to: home.settings)
+            #expect(try server.send("POST", "/api/plugins/\(Self.helloID)/reload").status == 200)
+
+            let (answers, failures) = await clients.stop()
+            #expect(answers >= 4 && failures.isEmpty, "\(failures)")
+            #expect(try server.get("/api/plugins/\(Self.helloID)").json["status"]?["level"]?.string == "process")
+            #expect(server.log.contains("isolation is 'nowhere'"))
+        }
+    }
+
+    /// Clients that ask the same thing again and again on connections of their own.
+    private final class Clients: Sendable {
+        private let state = Mutex((answers: 0, failures: [String](), isOver: false))
+        private let running = DispatchGroup()
+
+        init(_ server: GrafanaServer, _ request: [UInt8], count: Int) {
+            for _ in 0..<count {
+                running.enter()
+                Thread.detachNewThread {
+                    self.ask(server, request)
+                    self.running.leave()
+                }
+            }
+        }
+
+        private func ask(_ server: GrafanaServer, _ request: [UInt8]) {
+            do {
+                let connection = try LoopbackConnection(port: server.port)
+                repeat {
+                    let answer = try connection.exchange(request)
+                    let isGood = answer.status == 200 && answer.message == "Hello from C"
+                    state.withLock { state in
+                        state.answers += 1
+                        if !isGood { state.failures.append("\(answer.status) \(answer.text.prefix(300))") }
+                    }
+                } while !state.withLock({ $0.isOver })
+            } catch {
+                state.withLock { $0.failures.append("\(error)") }
+            }
+        }
+
+        /// Lets each client end its last exchange.
+        func stop() async -> (answers: Int, failures: [String]) {
+            state.withLock { $0.isOver = true }
+            await withCheckedContinuation { continuation in
+                running.notify(queue: .global()) { continuation.resume() }
+            }
+            return state.withLock { ($0.answers, $0.failures) }
         }
     }
 

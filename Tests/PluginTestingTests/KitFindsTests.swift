@@ -29,7 +29,7 @@ struct KitFindsTests {
         Finding(mode: "fails, code", words: "code of the error: not-found, at L1: invalid"),
         Finding(mode: "fails, words", words: "message of the error: 'no', at L1: 'never'"),
         Finding(mode: "random", words: "at L1: query 'A'"),
-        Finding(mode: "slow", words: "its end", reading: .slowly),
+        Finding(mode: "slow", words: "nothing more, expected: a frame 'numbers'", reading: .slowly),
         Finding(mode: "crowd", words: "row 0: 1.5", reading: .together),
     ]
 

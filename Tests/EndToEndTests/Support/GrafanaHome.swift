@@ -28,6 +28,8 @@ struct GrafanaHome {
     var data: URL { folder.appending(path: "data") }
     var plugins: URL { folder.appending(path: "plugins") }
     var database: URL { data.appending(path: "grafana.db") }
+    /// What servers read with `--config`, when it is there.
+    var settings: URL { folder.appending(path: "custom.ini") }
 
     /// Runs the body; then ends all servers that it started and removes the folders, whichever way it ends.
     static func use<R>(_ body: (GrafanaHome) async throws -> R) async throws -> R {
@@ -44,7 +46,8 @@ struct GrafanaHome {
             "paths.data=\(data.path)", "paths.logs=\(folder.path)/logs", "paths.plugins=\(plugins.path)",
             "server.http_addr=127.0.0.1", "server.http_port=0",
         ]
-        return ["server", "--homepath", repositoryRoot.path] + (paths + overrides).map { "cfg:\($0)" }
+        let config = FileManager.default.fileExists(atPath: settings.path) ? ["--config", settings.path] : []
+        return ["server", "--homepath", repositoryRoot.path] + config + (paths + overrides).map { "cfg:\($0)" }
     }
 
     /// Starts a server and leaves it alone.
