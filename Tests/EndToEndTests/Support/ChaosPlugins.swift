@@ -64,7 +64,9 @@ struct ChaosPlugin: Sendable {
     }
 
     func addSource(_ server: GrafanaServer, _ home: GrafanaHome) throws {
-        try server.addDataSource(name, type: id, ["jsonData": ["folder": .string(home.folder.path)]])
+        try server.addDataSource(
+            name, type: id,
+            ["jsonData": ["folder": .string(home.folder.path)], "secureJsonData": ["apiKey": "secret"]])
     }
 
     /// One request that it answers when nothing is wrong with it.
