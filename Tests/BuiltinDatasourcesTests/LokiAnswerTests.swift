@@ -165,7 +165,7 @@ struct LokiAnswerTests {
     }
 
     /// A gateway that sorts keys puts the type behind all data: large answers are read all the same.
-    @Test(.timeLimit(.minutes(1)), arguments: [LokiEnvelope.ResultType.matrix, .vector, .streams])
+    @Test(.timeLimit(.minutes(5)), arguments: [LokiEnvelope.ResultType.matrix, .vector, .streams])
     func aLargeAnswerMayNameItsTypeAtTheEnd(type: LokiEnvelope.ResultType) throws {
         let points = (0..<1000).map { #"[\#($0),"1"]"# }.joined(separator: ",")
         let lines = (0..<1000).map { #"["\#($0)","x"]"# }.joined(separator: ",")
@@ -189,7 +189,7 @@ struct LokiAnswerTests {
     }
 
     /// What does not fit the declared type is refused before it is collected.
-    @Test(.timeLimit(.minutes(1))) func aLargeAnswerOfTheWrongKindIsRefused() {
+    @Test(.timeLimit(.minutes(5))) func aLargeAnswerOfTheWrongKindIsRefused() {
         let lines = (0..<100_000).map { #"["\#($0)","\#(String(repeating: "x", count: 100))"]"# }.joined(separator: ",")
         let body = #"{"status":"success","data":{"resultType":"matrix","result":[{"stream":{},"values":[\#(lines)]}]}}"#
 

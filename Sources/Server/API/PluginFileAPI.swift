@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FoundationEssentials
+import Glibc
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -38,9 +39,8 @@ struct PluginFileAPI: Sendable {
             library: plugin.descriptor.library ?? "", executable: plugin.descriptor.executable)
         guard !binaries.contain(place, in: plugin.files.root) else { throw missing }
         if plugin.files.signed != nil { return try await signedFile(path, of: plugin, request, context) }
-        guard let facts = try? FileManager.default.attributesOfItem(atPath: place),
-            let size = (facts[.size] as? any BinaryInteger).map({ Int64($0) }),
-            let changed = facts[.modificationDate] as? Date
+        guard let size = Self.size(of: place),
+            let changed = try? FileManager.default.attributesOfItem(atPath: place)[.modificationDate] as? Date
         else { throw missing }
         let tag = EntityTag(size: size, changed: Int64(changed.timeIntervalSince1970 * 1e6) &* 1000)
         guard !tag.matches(request) else { return Response(status: .notModified, headers: headers(tag)) }
@@ -51,6 +51,15 @@ struct PluginFileAPI: Sendable {
         }
         let body = try await files.loadFile(path: place, context: context)
         return Response(status: .ok, headers: headers, body: body)
+    }
+
+    /// nil when the file cannot be read.
+    private static func size(of place: String) -> Int64? {
+        let file = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { return nil }
+        defer { close(file) }
+        let size = lseek(file, 0, SEEK_END)
+        return size < 0 ? nil : Int64(size)
     }
 
     /// The tag is the digest that was signed, so that a browser which has the file is answered without reading it.
