@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CQuarantine
+import Foundation
 import Glibc
 import NIOCore
 
@@ -57,9 +58,10 @@ struct ListeningSocket: Sendable {
 
     /// A socket that a server before left behind is removed; anything else that lies there stays.
     private static func removeSocket(_ path: String) throws {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFSOCK else { throw IOError(errnoCode: EEXIST, reason: "'\(path)'") }
+        guard let facts = try? FileManager.default.attributesOfItem(atPath: path) else { return }
+        guard facts[.type] as? FileAttributeType == .typeSocket else {
+            throw IOError(errnoCode: EEXIST, reason: "'\(path)'")
+        }
         guard unlink(path) == 0 else { throw IOError(errnoCode: errno, reason: "unlink") }
     }
 
