@@ -23,9 +23,10 @@ final class ServedPlugin: Sendable {
         loading.isDevelopment = true
         // The host says how long it waits, and what a message may hold.
         let limits = CallLimits(time: nil, bytes: Int64(Int32.max))
+        let id = try PluginDescriptor(pluginJSON: place.pluginJSON).id
         let configuration = PlatformConfiguration(
             loading: loading, serverVersion: hostVersion, limits: limits,
-            isolation: IsolationPolicy(common: .inProcess))
+            isolation: IsolationPolicy(levels: [id: .inProcess]))
         let logger = Logger(label: place.name) { HclogHandler(module: $0) }
         let platform = PluginPlatform(
             configuration: configuration, builtins: [], keyValues: MemoryKeyValues(), logger: logger,
