@@ -24,7 +24,8 @@ enum GoPeer {
     ) async throws -> PluginSupervisor {
         let path = try await program.value
         let variables = PluginLaunch.handshakeEnvironment.merging(environment) { $1 }
-        let launch = PluginLaunch(ProcessLaunch(path: path, environment: variables.map { "\($0.key)=\($0.value)" }), usesTLS: usesTLS)
+        let launch = PluginLaunch(
+            ProcessLaunch(path: path, environment: variables.map { "\($0.key)=\($0.value)" }), usesTLS: usesTLS)
         let supervisor = PluginSupervisor(launch, on: MultiThreadedEventLoopGroup.singleton) {
             log.write($0)
         } news: {
