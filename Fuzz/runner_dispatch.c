@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Feeds messages to the runner as a server that lies would send them: every function that takes a message of the server,
- * with a plugin behind it that uses what it gets. The bodies are any bytes under headers that are well formed; now and
- * then a header is any bytes as well.
+ * Feeds messages to the runner as a server that lies would send them: every function that takes a message of the
+ * server, with a plugin behind it that uses what it gets. The bodies are any bytes under headers that are well formed;
+ * now and then a header is any bytes as well.
  *
- * Built with the other sources of the runner, in which _exit is replaced by a jump back to here: a runner that refuses to go on
- * has done well. OPEN and CREATE are done once, HELLO and CLOSE, which map a library and end the process, never. */
+ * Built with the other sources of the runner, in which _exit is replaced by a jump back to here: a runner that refuses
+ * to go on has done well. OPEN and CREATE are done once, HELLO and CLOSE, which map a library and end the process,
+ * never. */
 #include "../Sources/grafana-plugin-runner/link.c"
 
 #include <fcntl.h>
@@ -118,7 +119,8 @@ static void send_frame(gf_call_t *call) {
     struct ArrowSchema schema = {
         .format = "+s", .name = "", .n_children = 1, .children = fields, .release = release_schema};
     struct ArrowArray array = {
-        .length = 4096, .n_buffers = 1, .buffers = none, .n_children = 1, .children = children, .release = release_array};
+        .length = 4096, .n_buffers = 1, .buffers = none, .n_children = 1, .children = children,
+        .release = release_array};
     gf_buffer_t *buffer = calloc(1, sizeof *buffer);
     if (!buffer || rn.host.core->buffer_alloc(&rn.host, 4096 * sizeof(double), buffer) != GF_OK) {
         free(buffer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counts what SQLite allocates for one statement. SQLite itself counts for the whole program, in which others use it. */
+ * Counts what SQLite allocates for one statement. SQLite itself counts for the whole program, in which others use it.
+ */
 #include "arrow_table.h"
 
 static sqlite3_mem_methods plain;

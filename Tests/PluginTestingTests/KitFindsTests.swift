@@ -28,7 +28,7 @@ struct KitFindsTests {
         Finding(mode: "order", words: "its kind: a notice 'a remark', at L1: a frame 'numbers' of 3 rows"),
         Finding(mode: "fails, code", words: "code of the error: not-found, at L1: invalid"),
         Finding(mode: "fails, words", words: "message of the error: 'no', at L1: 'never'"),
-        Finding(mode: "random", words: "at L1: query 'A'"),
+        Finding(mode: "random", words: "at L1: query 'A'", reading: .slowly),
         Finding(mode: "slow", words: "nothing more, expected: a frame 'numbers'", reading: .slowly),
         Finding(mode: "crowd", words: "row 0: 1.5", reading: .together),
     ]
@@ -66,7 +66,7 @@ struct KitFindsTests {
         let report = await kit.run()
 
         let texts = report.differences.map { "\($0.caseName): \($0)" }
-        #expect(texts.contains { $0.contains("health: to the end: at L2: message: 'ill', at L1: 'well'") }, "\(report)")
+        #expect(texts.contains { $0.contains("health: to the end: at L2: event 0, message: 'ill', at L1: 'well'") }, "\(report)")
         #expect(texts.contains { $0.contains("refused settings 1: ") && $0.contains("'no', at L1: 'never'") })
         #expect(texts.contains { $0.contains("refused settings 2: at L1") && $0.contains("nothing was refused") })
     }

@@ -22,7 +22,8 @@ struct ProtocolConformanceTests {
 
     @Test func helloInC() async throws {
         try await expectTheSame(Plugins.example("hello-c")) { kit in
-            kit.queries = ["{}", #"{"amplitude": 2}"#, #"{"period": -1}"#, "[]"]
+            // Grafana sends no query that is not an object.
+            kit.queries = ["{}", #"{"amplitude": 2}"#, #"{"period": -1}"#]
             kit.resources = [
                 ResourceCall(method: "GET", path: "greeting"), ResourceCall(method: "GET", path: "none"),
             ]

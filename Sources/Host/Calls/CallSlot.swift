@@ -48,6 +48,8 @@ final class CallSlot: Sendable {
         var hasHead = false
         var frames: [UInt32: OpenFrame] = [:]
         var schemaBytes = 0
+        /// What came after the call was cancelled.
+        var lateBytes: Int64 = 0
         /// The queries of which something was dropped because the call was cancelled, and that the plugin has not failed;
         /// the empty one stands for what belongs to no query.
         var dropped: Set<String> = []

@@ -28,22 +28,25 @@ extension CallTable {
     func opened(
         _ handle: OpaquePointer?, frame: UInt32, refID: String, _ imported: FrameSchema, bytes: Int
     ) -> gf_status {
-        let receiver: any CallReceiver
-        switch admitEvent(handle, bytes: bytes) {
-        case .refuse(let status): return status
-        case .take(let taker, _): receiver = taker
+        let admission = admitEvent(handle, bytes: bytes, isLate: true)
+        guard case .take(let receiver, _) = admission else {
+            if case .refuse(let status) = admission { return status }
+            return GF_STATE
         }
-        let isKept = withRunning(handle) { state, _ -> Bool in
+        let status = withRunning(handle) { state, _ -> gf_status in
             // Also what came for a number that is used again, since that is rare.
             state.schemaBytes += bytes
             guard state.schemaBytes <= Self.maxSchemaBytes else {
-                _ = spent(&state, "more than \(Self.maxSchemaBytes) bytes of schemas", "report it to its author")
-                return false
+                return spent(&state, "more than \(Self.maxSchemaBytes) bytes of schemas", "report it to its author")
             }
             state.frames[frame] = .init(schema: imported, refID: refID)
-            return true
+            guard state.cancelReason == nil else {
+                state.dropped.insert(refID)
+                return GF_CANCELLED
+            }
+            return GF_OK
         }
-        guard isKept == true else { return GF_LIMIT }
+        guard status == GF_OK else { return status ?? ended() }
         receiver.opened(frame: frame, refID: refID, schema: imported)
         return GF_OK
     }
@@ -59,7 +62,7 @@ extension CallTable {
         }
         guard let schema = known.schema else {
             release(array)
-            return reject(handle, "rows came for frame \(frame), which has no schema")
+            return rejectRows(handle, ofUnknown: frame)
         }
         let rows: DataFrame
         do {
@@ -69,6 +72,13 @@ extension CallTable {
             return reject(handle, "frame \(frame): \(error)")
         }
         return received(handle, frame: frame, rows)
+    }
+
+    /// Rows came whose frame is not open, which is a fault unless it came after the call was cancelled and was dropped.
+    func rejectRows(_ handle: OpaquePointer?, ofUnknown frame: UInt32) -> gf_status {
+        let isCancelled = withRunning(handle) { state, _ in state.cancelReason != nil }
+        if isCancelled == true { return GF_CANCELLED }
+        return reject(handle, "rows came for frame \(frame), which has no schema")
     }
 
     /// The schema of an open frame of a running call.
@@ -194,7 +204,7 @@ extension CallTable {
         guard let known else { return ended() }
         guard !refID.isEmpty else { return GF_OK }
         let texts = [raw.message, raw.hint, raw.details]
-        switch admitEvent(handle, bytes: texts.reduce(0) { $0 + Int(clamping: $1.length) }) {
+        switch admitEvent(handle, bytes: texts.reduce(0) { $0 + Int(clamping: $1.length) }, isLate: true) {
         case .refuse(let status): return status
         case .take(let receiver, _): receiver.failed(known.failure, refID: refID)
         }
@@ -205,11 +215,17 @@ extension CallTable {
     private static let eventCost = 256
 
     /// Counts a head, a schema, a notice, an error or a checkpoint with its texts against the bytes of the call.
-    private func admitEvent(_ handle: OpaquePointer?, bytes: Int) -> Admission {
+    ///
+    /// - Parameter isLate: whether it counts for a cancelled call, too: what is dropped belongs to a query, whose failure is
+    ///   still told.
+    private func admitEvent(_ handle: OpaquePointer?, bytes: Int, isLate: Bool = false) -> Admission {
         let cost = Int64(Self.eventCost) + Int64(bytes)
         let admission = withRunning(handle) { state, _ -> Admission in
             guard let receiver = state.receiver else { return .refuse(GF_STATE) }
-            if state.cancelReason != nil { return .refuse(GF_CANCELLED) }
+            if state.cancelReason != nil {
+                state.lateBytes += cost
+                guard isLate, state.lateBytes <= Self.maxLateBytes else { return .refuse(GF_CANCELLED) }
+            }
             guard state.bytesLeft >= cost, state.frames.count < Self.maxFrames else {
                 return .refuse(spent(&state, "too many frames and remarks", "ask for less data"))
             }
@@ -221,6 +237,8 @@ extension CallTable {
 
     /// The frames that one call may have open.
     private static let maxFrames = 1 << 20
+    /// What a cancelled call may still say of its queries.
+    private static let maxLateBytes: Int64 = 1 << 20
     /// The bytes of the schemas that one call may send, a stream as well: they are kept until it ends.
     private static let maxSchemaBytes = 256 << 20
 

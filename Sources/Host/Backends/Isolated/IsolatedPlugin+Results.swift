@@ -169,7 +169,7 @@ extension IsolatedPlugin {
         let limit = Int(clamping: min(UInt64(max(0, bytesLeft)), process.arenas.limit))
         let reader = BatchReader(message: message, process: process, release: body.release)
         guard let schema = calls.schema(handle, frame: body.frame) else {
-            return calls.reject(handle, "rows came for frame \(body.frame), which has no schema")
+            return calls.rejectRows(handle, ofUnknown: body.frame)
         }
         guard columns.count == schema.fields.count else {
             return calls.reject(
