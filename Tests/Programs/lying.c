@@ -224,6 +224,7 @@ static void drop_in_use(void) {
         runner_end(&out, &body, sizeof body);
         flush(NULL, 0);
     }
+    status(RUNNER_COMPLETE, handle, 0);
 }
 
 /* The head of an answer, whose headers all have the same long name. */
