@@ -84,7 +84,7 @@ struct ProgramTests {
         #expect(!findings.contains { $0["status"] == "error" })
         #expect(
             Set(findings.compactMap { $0["check"]?.string }) == [
-                "settings", "secret-key", "paths", "database", "port", "plugins", "disk",
+                "settings", "secret-key", "paths", "database", "port", "trust", "plugins", "disk",
             ])
         #expect(!FileManager.default.fileExists(atPath: home.databasePath))
     }

@@ -6,9 +6,9 @@
 /// Reading them costs the server time, so a process that does nothing else has to end.
 struct WordBudget: Sendable {
     /// At once.
-    static let burst = 50_000.0
+    static let burst = 10_000.0
     /// In each second after that.
-    static let rate = 10_000.0
+    static let rate = 1_000.0
 
     private var left = Self.burst
     private var filledAt: Int64?
