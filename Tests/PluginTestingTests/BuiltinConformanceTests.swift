@@ -27,7 +27,6 @@ struct BuiltinConformanceTests {
                 ResourceCall(
                     method: "POST", path: "test/json", query: "a=b%20c", headers: ["Content-Type": "application/json"],
                     body: body),
-                ResourceCall(method: "GET", path: "stream", query: "count=300&start=5&sleep=0&format=json"),
                 ResourceCall(method: "GET", path: "none"),
             ],
             streams: [ConformanceStream(StreamRequest(path: "random-20Hz-stream"), events: 3, isSteady: false)])

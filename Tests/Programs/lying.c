@@ -227,6 +227,17 @@ static void drop_in_use(void) {
     status(RUNNER_COMPLETE, handle, 0);
 }
 
+/* More lines of a log than a process may write, and none of them held back. */
+static void logs(void) {
+    for (int line = 0; line < 30000; line++) {
+        runner_log_t body = {.struct_size = sizeof body};
+        runner_begin(&out, RUNNER_LOG, 0, sizeof body);
+        runner_end(&out, &body, sizeof body);
+        flush(NULL, 0);
+    }
+    status(RUNNER_COMPLETE, handle, 0);
+}
+
 /* The head of an answer, whose headers all have the same long name. */
 static void same_pairs(void) {
     static char name[30000];
@@ -295,6 +306,8 @@ static void lie_about_messages(const char *lie) {
         drop_in_use();
     } else if (is(lie, "pairs-overlap")) {
         same_pairs();
+    } else if (is(lie, "logs")) {
+        logs();
     } else if (is(lie, "deaf")) {
         pause();
     } else if (is(lie, "socket-closed")) {

@@ -256,6 +256,17 @@ final class CallQueue: CallReceiver {
         }
     }
 
+    /// Forgets the frames of a query whose rows came too late.
+    private func dropOpened(of refID: String) {
+        state.withLock { state in
+            state.opened.removeAll { opened in
+                guard opened.refID == refID else { return false }
+                state.remarkBytes -= opened.remark
+                return true
+            }
+        }
+    }
+
     func received(_ chunk: ByteChunk) { push(.bytes(chunk), bytes: chunk.count) }
     func received(_ head: CallHead) { push(.head(head)) }
 
@@ -273,6 +284,11 @@ final class CallQueue: CallReceiver {
 
     func failed(_ error: PluginError, refID: String) {
         failures.withLock { if $0.count < Self.maxFailures { $0.append(error) } }
+        if error.code == .cancelled || error.code == .timeout {
+            dropOpened(of: refID)
+        } else {
+            flushOpened { $0 == refID }
+        }
         let texts = [error.message, error.hint ?? "", error.details?.text ?? "", refID]
         let remark = texts.reduce(256) { $0 + $1.utf8.count }
         note(remark)

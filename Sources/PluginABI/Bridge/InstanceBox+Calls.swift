@@ -60,16 +60,11 @@ extension InstanceBox {
         }
     }
 
-    /// How many queries of a call run at a time; as many as Grafana's own sources run.
-    private static let concurrentQueries = 10
-
     private static func query(_ source: some QueryHandler, _ queries: [BorrowedQuery], _ call: CallBridge) async throws
     {
         let context = CallContext(call: call)
         await withTaskGroup(of: Void.self) { group in
-            for (index, query) in queries.enumerated() {
-                // Each holds what it has made until there is room for it.
-                if index >= concurrentQueries { await group.next() }
+            for query in queries {
                 group.addTask {
                     let responder = QueryResponder(call: call, refID: query.refID)
                     do {

@@ -15,8 +15,7 @@ public protocol DataSource: Sendable {
 public protocol QueryHandler: DataSource {
     /// Answers one query by sending frames.
     ///
-    /// The queries of a request run concurrently, ten at a time. A thrown error fails this query alone;
-    /// frames sent before it stay.
+    /// The queries of a request run concurrently. A thrown error fails this query alone; frames sent before it stay.
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws
 }
 

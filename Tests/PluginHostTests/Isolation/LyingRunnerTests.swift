@@ -93,8 +93,16 @@ struct LyingRunnerTests {
             }
             let other = try await plugin.test.answer(
                 [plugin.test.query(#"{"try":"forever"}"#)], of: plugin.test.source("probe-datasource"))
-            #expect(other.error?.code == .timeout)
+            #expect((other.error ?? other.failures["A"])?.code == .timeout)
             #expect((plugin.process?.restarts ?? 0) >= 1)
+        }
+    }
+
+    @Test func aFloodOfMessagesEndsTheProcess() async throws {
+        try await run("logs") { plugin, answer in
+            #expect(answer.error?.code == .crashed, "\(answer)")
+            #expect(answer.error?.message.contains("flooded the server with messages") == true, "\(answer)")
+            #expect(plugin.process?.limitsHit["messages"] ?? 0 > 0)
         }
     }
 

@@ -81,16 +81,6 @@ struct ProcessTests {
         }
     }
 
-    @Test func aFloodOfMessagesEndsTheProcess() async throws {
-        try await CrashingPlugin.run(at: .process) { plugin in
-            let flooded = try await plugin.answer("flood")
-
-            #expect(flooded.error?.code == .crashed, "\(flooded)")
-            #expect(flooded.error?.message.contains("flooded the server with messages") == true, "\(flooded)")
-            #expect(plugin.info?.process?.limitsHit["messages"] ?? 0 > 0)
-        }
-    }
-
     @Test func aCallThatTakesTooMuchProcessorTimeIsEnded() async throws {
         try await CrashingPlugin.run(at: .process, runner: RunnerSettings(callProcessorTime: .milliseconds(200))) {
             plugin in
