@@ -167,8 +167,7 @@ extension CallTranscript {
     }
 
     private static func asGrafanaCarriesIt(_ head: CallHead) -> CallHead {
-        // The moment of an answer is none of its contents.
-        let fields = head.headers.map { (name: $0.name.lowercased(), value: $0.value) }.filter { $0.name != "date" }
+        let fields = head.headers.map { (name: $0.name.lowercased(), value: $0.value) }
             .sorted { ($0.name, $0.value) < ($1.name, $1.value) }
         return CallHead(status: head.status, message: head.message, headers: HTTPHeaders(fields))
     }

@@ -203,7 +203,9 @@ struct SQLHostileAnswerTests {
         try await withMySQL(server) { source in
             let answer = try await source.query(table("select x"))
 
-            #expect(answer.error?.code == .limit)
+            // Whoever is first ends it: the library, which is told 65,535 of them, or we at our bound.
+            let error = try #require(answer.error)
+            #expect(error.code == .limit || error.code == .io, "\(error)")
         }
     }
 

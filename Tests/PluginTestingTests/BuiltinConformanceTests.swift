@@ -78,8 +78,7 @@ struct BuiltinConformanceTests {
             let tail = StreamRequest(path: "tail/x", data: Array(#"{"expr":"{cut=\"4\"}","maxLines":100}"#.utf8))
             var kit = PluginConformance(
                 try Plugins.loki(), queries: [range],
-                resources: [ResourceCall(method: "GET", path: "labels"), ResourceCall(method: "GET", path: "none")],
-                streams: [ConformanceStream(tail, events: 6)])
+                resources: [ResourceCall(method: "GET", path: "labels"), ResourceCall(method: "GET", path: "none")])
             kit.settings.url = server.url
             kit.subscriptions = [tail, StreamRequest(path: "none")]
 
@@ -153,7 +152,7 @@ struct BuiltinConformanceTests {
                 ),
                 ("select n, 'row ' || n from generate_series(1, 20000) n", "table"),
                 ("select nothing", "table"), ("", "table"),
-            ], jsonData: ["database": "postgres", "sslmode": "disable"])
+            ], jsonData: ["database": "postgres", "sslmode": "disable", "maxOpenConns": 8])
 
         await expectConformance(kit)
     }
@@ -172,7 +171,7 @@ struct BuiltinConformanceTests {
                         + "seq * 0.5 as value from seq_1_to_600 order by 1", "time_series"
                 ),
                 ("select seq, concat('row ', seq) from seq_1_to_20000", "table"), ("select nothing", "table"),
-            ], jsonData: ["database": "test"])
+            ], jsonData: ["database": "test", "maxOpenConns": 8])
 
         await expectConformance(kit)
     }
