@@ -83,12 +83,17 @@ struct ChildProcessTests {
     }
 
     @Test func whatAProcessUsesIsMeasured() throws {
-        let child = try Self.shell("i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo done; read x <&3", [0])
+        // It waits for a line until it is killed.
+        let line = Pipe()
+        let child = try Self.shell(
+            "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo done; read x <&3",
+            [line.fileHandleForReading.fileDescriptor])
         var byte: UInt8 = 0
         _ = read(child.output, &byte, 1)
         let usage = child.usage
         child.kill()
         let end = child.wait()
+        withExtendedLifetime(line) {}
         close(child.output)
         close(child.errors)
 

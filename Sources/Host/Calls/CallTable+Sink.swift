@@ -284,6 +284,8 @@ extension CallTable {
     /// What was emitted breaks a rule: the call fails with it when it completes.
     func reject(_ handle: OpaquePointer?, _ message: String) -> gf_status {
         let known: Void? = withRunning(handle) { state, _ in
+            // What else cannot be used follows from the first.
+            guard state.error?.code != .badData else { return }
             state.error = PluginError(
                 .badData, "plugin '\(runtime.id)' sent a result that cannot be used: \(message)", source: .plugin)
         }

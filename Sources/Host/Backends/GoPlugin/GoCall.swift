@@ -33,6 +33,8 @@ final class GoCall: @unchecked Sendable {
         /// The frames whose first part has been emitted.
         var schemas: [UInt32: FrameSchema] = [:]
         var isCancelled = false
+        /// Whether a part of the answer came after the call was cancelled.
+        var hasDropped = false
     }
 
     let instance: GoInstance
@@ -96,6 +98,7 @@ final class GoCall: @unchecked Sendable {
     func cancel() {
         let call = state.withLock { state in
             state.isCancelled = true
+            state.hasDropped = !state.waiting.isEmpty
             state.waiting = []
             return state.current
         }
@@ -110,7 +113,10 @@ final class GoCall: @unchecked Sendable {
     /// - Returns: false when the plugin has to wait.
     func take(_ parts: [Part]) -> Bool {
         state.withLock { state in
-            guard !state.isCancelled else { return }
+            guard !state.isCancelled else {
+                state.hasDropped = state.hasDropped || !parts.isEmpty
+                return
+            }
             state.waiting += parts
             state.hasEmitted = true
         }
@@ -174,7 +180,9 @@ final class GoCall: @unchecked Sendable {
                 guard let outcome = state.outcome else { return .wait(true) }
                 state.isOver = true
                 state.current = nil
-                return .complete(outcome)
+                // An answer of which a part was dropped is not whole, however well it ended in the plugin.
+                let loss = state.hasDropped ? PluginError(.cancelled, "the call was cancelled") : nil
+                return .complete(outcome ?? loss)
             }
             switch step {
             case .wait(let mayCome): return mayCome
