@@ -152,7 +152,7 @@ struct BuiltinConformanceTests {
                 ),
                 ("select n, 'row ' || n from generate_series(1, 20000) n", "table"),
                 ("select nothing", "table"), ("", "table"),
-            ], jsonData: ["database": "postgres", "sslmode": "disable", "maxOpenConns": 8])
+            ], jsonData: ["database": "postgres", "sslmode": "disable", "maxOpenConns": 3])
 
         await expectConformance(kit)
     }
@@ -171,7 +171,7 @@ struct BuiltinConformanceTests {
                         + "seq * 0.5 as value from seq_1_to_600 order by 1", "time_series"
                 ),
                 ("select seq, concat('row ', seq) from seq_1_to_20000", "table"), ("select nothing", "table"),
-            ], jsonData: ["database": "test", "maxOpenConns": 8])
+            ], jsonData: ["database": "test", "maxOpenConns": 3])
 
         await expectConformance(kit)
     }

@@ -110,7 +110,7 @@ package struct RealDatabase: Sendable {
         let port = try LoopbackSocket.freePort()
         let settings = [
             "listen_addresses=127.0.0.1", "port=\(port)", "unix_socket_directories=\(folder.path)", "fsync=off",
-            "max_connections=60", "ssl=on", "ssl_cert_file=\(certificates.server.path)",
+            "max_connections=300", "ssl=on", "ssl_cert_file=\(certificates.server.path)",
             "ssl_key_file=\(certificates.serverKey.path)", "ssl_ca_file=\(certificates.root.path)",
         ]
         let program = try start(
@@ -150,7 +150,7 @@ package struct RealDatabase: Sendable {
             prefix + [
                 "mariadbd", "--no-defaults", "--datadir=\(data.path)", "--port=\(port)", "--bind-address=127.0.0.1",
                 "--socket=\(socket)", "--pid-file=\(folder.path)/pid", "--init-file=\(script.path)",
-                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--max-connections=60",
+                "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--max-connections=300",
                 "--ssl-ca=\(certificates.root.path)", "--ssl-cert=\(certificates.server.path)",
                 "--ssl-key=\(certificates.serverKey.path)", "--character-set-server=utf8mb4",
             ], log: folder.appending(path: "log"))

@@ -195,8 +195,10 @@ extension CallTable {
         let refID = String(raw.ref_id)
         let told = PluginError(raw)
         let known = withRunning(handle) { state, _ -> (receiver: (any CallReceiver)?, failure: PluginError) in
-            // "Cancelled" is what the plugin sees; why the call was cancelled is what its user needs to know.
-            let failure = told.code == .cancelled ? state.cancelReason ?? told : told
+            // "Cancelled" is what the plugin sees; why the call was cancelled is what its user needs to know. It is also why
+            // a part of the answer is missing, whatever the plugin says then.
+            let isLate = told.code == .cancelled || state.dropped.contains(refID)
+            let failure = isLate ? state.cancelReason ?? told : told
             if refID.isEmpty { state.error = failure }
             state.dropped.remove(refID)
             return (state.receiver, failure)
@@ -216,8 +218,8 @@ extension CallTable {
 
     /// Counts a head, a schema, a notice, an error or a checkpoint with its texts against the bytes of the call.
     ///
-    /// - Parameter isLate: whether it counts for a cancelled call, too: what is dropped belongs to a query, whose failure is
-    ///   still told.
+    /// - Parameter isLate: whether it counts for a cancelled call, too: what is dropped belongs to a query, whose failure
+    ///   is still told.
     private func admitEvent(_ handle: OpaquePointer?, bytes: Int, isLate: Bool = false) -> Admission {
         let cost = Int64(Self.eventCost) + Int64(bytes)
         let admission = withRunning(handle) { state, _ -> Admission in
