@@ -28,7 +28,7 @@ final class RunningServer {
         while true {
             let bytes = log.fileHandleForReading.availableData
             text += String(decoding: bytes, as: UTF8.self)
-            if let match = text.firstMatch(of: /listening on [^ \n"]*:(\d+)"/), let number = Int(match.output.1) {
+            if let match = text.firstMatch(of: /HTTP server listens" address=[^ \n"]*:(\d+)/), let number = Int(match.output.1) {
                 port = number
                 break
             }
