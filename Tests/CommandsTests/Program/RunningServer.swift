@@ -28,7 +28,8 @@ final class RunningServer {
         while true {
             let bytes = log.fileHandleForReading.availableData
             text += String(decoding: bytes, as: UTF8.self)
-            if let match = text.firstMatch(of: /HTTP server listens" address=[^ \n"]*:(\d+)/), let number = Int(match.output.1) {
+            let words = text.firstMatch(of: /HTTP server listens" address=[^ \n"]*:(\d+)/)
+            if let number = words.flatMap({ Int($0.output.1) }) {
                 port = number
                 break
             }
