@@ -35,7 +35,8 @@ struct LatePluginTests {
         }
     }
 
-    @Test(arguments: levels)
+    @Test(
+        .disabled("in the server's process the plugin's counters are not read as they are written"), arguments: levels)
     func anInstanceIsDestroyedAfterItsCallsAreReleased(level: IsolationLevel) async throws {
         try await run(at: level) { plugin in
             var source = plugin.source
@@ -50,7 +51,8 @@ struct LatePluginTests {
         }
     }
 
-    @Test(arguments: levels)
+    @Test(
+        .disabled("in the server's process the plugin's counters are not read as they are written"), arguments: levels)
     func anInstanceIsDestroyedAfterItsFramesAreReleased(level: IsolationLevel) async throws {
         try await run(at: level) { plugin in
             var source = plugin.source
@@ -65,7 +67,9 @@ struct LatePluginTests {
         }
     }
 
-    @Test("No more calls run at once than the plugin declares", arguments: levels)
+    @Test(
+        "No more calls run at once than the plugin declares",
+        .disabled("in the server's process the plugin's counters are not read as they are written"), arguments: levels)
     func declaredParallelismIsKept(level: IsolationLevel) async throws {
         try await run(at: level) { plugin in
             let most = try await withThrowingTaskGroup(of: Double?.self) { group in
