@@ -96,17 +96,34 @@ static gf_status send_numbers(gf_instance_t *instance, gf_call_t *call, double f
  * Calls
  */
 
+/* One number; its memory is the frame's until the host gives it back. */
+typedef struct told {
+    double number;
+    const void *root[1];
+    const void *buffers[2];
+    struct ArrowArray child;
+    struct ArrowArray *children[1];
+} told_t;
+
+static void release_told(struct ArrowArray *array) {
+    array->release = NULL;
+    free(array->private_data);
+}
+
 static void tell(gf_call_t *call, int value) {
-    double number = value;
-    const void *root[] = {NULL}, *buffers[] = {NULL, &number};
     struct ArrowSchema field = {.format = "g", .name = "v", .release = release_schema};
     struct ArrowSchema *fields[] = {&field};
     struct ArrowSchema schema = {
         .format = "+s", .name = "", .n_children = 1, .children = fields, .release = release_schema};
-    struct ArrowArray child = {.length = 1, .n_buffers = 2, .buffers = buffers, .release = release_child};
-    struct ArrowArray *children[] = {&child};
+    told_t *told = calloc(1, sizeof *told);
     struct ArrowArray array = {
-        .length = 1, .n_buffers = 1, .buffers = root, .n_children = 1, .children = children, .release = release_child};
+        .length = 1, .n_buffers = 1, .n_children = 1, .release = release_told, .private_data = told};
+    told->number = value;
+    told->buffers[1] = &told->number;
+    told->child = (struct ArrowArray){.length = 1, .n_buffers = 2, .buffers = told->buffers, .release = release_child};
+    told->children[0] = &told->child;
+    array.buffers = told->root;
+    array.children = told->children;
     host->sink->schema(host, call, 0, (gf_str_t){"A", 1}, &schema);
     host->sink->batch(host, call, 0, &array);
 }

@@ -233,13 +233,14 @@ static gf_status arm_timers(gf_context_t *context) {
     gf_timer_host_t timers;
     char text[32];
     int count = 0;
-    uint64_t timer = 0;
+    uint64_t timer = 0, last = 0;
     gf_sdk_extension(sdk, GF_STR(GF_TIMER_EXT), &timers, sizeof timers);
     while (count < 5000 && timers.arm(sdk->host, context->call, 3600000000000, &timer) == GF_OK) {
+        last = timer;
         count++;
     }
-    /* One that is disarmed makes room for another. */
-    timers.disarm(sdk->host, timer);
+    /* One that is disarmed makes room for another; what was refused has no number. */
+    timers.disarm(sdk->host, last);
     int again = timers.arm(sdk->host, context->call, 3600000000000, &timer) == GF_OK;
     snprintf(text, sizeof text, "%d %d", count, again);
     return tell(context, text);

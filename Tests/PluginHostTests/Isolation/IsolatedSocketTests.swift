@@ -54,8 +54,7 @@ struct IsolatedSocketTests {
     }
 
     /// GF-R-026, and the words of it at every level.
-    @Test(.disabled("its words are not yet those of the host"), arguments: levels)
-    func failuresSayWhy(level: IsolationLevel) async throws {
+    @Test(arguments: levels) func failuresSayWhy(level: IsolationLevel) async throws {
         try await withPeer(at: level) { plugin, url in
             for (address, code, words) in [
                 ("\(url)/bad-utf8", PluginError.Code.badData, "text that is not UTF-8"),

@@ -193,9 +193,7 @@ struct ProcessTests {
         }
     }
 
-    @Test(
-        .disabled("a timer that is disarmed gives its place back too late"),
-        arguments: [IsolationLevel.inProcess, .process])
+    @Test(arguments: [IsolationLevel.inProcess, .process])
     func aCallHasSoManyTimersAtATime(level: IsolationLevel) async throws {
         try await PryingPlugin.run(at: level) { plugin in
             let armed = try await plugin.text(["try": "timers"])
