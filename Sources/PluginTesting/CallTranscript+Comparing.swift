@@ -136,8 +136,6 @@ extension CallTranscript {
             guard found != nil || expected != nil else { return nil }
             return Mismatch("error", found.map(words) ?? "none", expected.map(words) ?? "none")
         }
-        // Whoever notices first that the time is over says so in words of its own.
-        if found.code == .timeout, expected.code == .timeout { return nil }
         let facts: [(String, String, String)] = [
             ("code", found.code.name, expected.code.name), ("source", "\(found.source)", "\(expected.source)"),
             ("message", "'\(found.message)'", "'\(expected.message)'"),

@@ -26,7 +26,8 @@ struct SQLRunner: Sendable {
             }
             try await answer.finish()
         } catch {
-            if !answer.hasSent { try? await answer.sendEmpty() }
+            // A call that has been cancelled takes no frame and is told so, not what would have been said with it.
+            if !answer.hasSent { try await answer.sendEmpty() }
             throw error
         }
     }

@@ -147,7 +147,11 @@ extension CallTable {
         let bytes = Int(clamping: notice.text.length) + Int(clamping: notice.link.length)
         let receiver: any CallReceiver
         switch admitEvent(handle, bytes: bytes) {
-        case .refuse(let status): return status
+        case .refuse(let status):
+            if status == GF_CANCELLED {
+                _ = withRunning(handle) { state, _ in state.dropped.insert(String(notice.ref_id)) }
+            }
+            return status
         case .take(let taker, _): receiver = taker
         }
         let severity: Notice.Severity =
@@ -197,8 +201,8 @@ extension CallTable {
         let known = withRunning(handle) { state, _ -> (receiver: (any CallReceiver)?, failure: PluginError) in
             // "Cancelled" is what the plugin sees; why the call was cancelled is what its user needs to know. It is also why
             // a part of the answer is missing, whatever the plugin says then.
-            let isLate = told.code == .cancelled || state.dropped.contains(refID)
-            let failure = isLate ? state.cancelReason ?? told : told
+            let isLate = [.cancelled, .timeout].contains(told.code) || state.dropped.contains(refID)
+            let failure = isLate ? Self.verdict(on: state, runtime.id) ?? told : told
             if refID.isEmpty { state.error = failure }
             state.dropped.remove(refID)
             return (state.receiver, failure)

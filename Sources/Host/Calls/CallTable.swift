@@ -392,11 +392,7 @@ final class CallTable: Sendable {
         switch action {
         case .nothing: return
         case .cancel(let generation, let time):
-            let reason = PluginError(
-                .timeout,
-                "plugin '\(runtime.id)' did not answer within \(time); try a shorter time range or raise the limit",
-                source: .limit)
-            cancel(index: slot.index, generation: generation, reason: reason)
+            cancel(index: slot.index, generation: generation, reason: Self.outOfTime(time, runtime.id))
         case .abandon(let receiver, let reason, let instance, let resources):
             resources.endWithCall()
             runtime.gaveUp(on: instance)
@@ -444,8 +440,22 @@ final class CallTable: Sendable {
         return failure(status, of: state, plugin: id)
     }
 
-    private static func failure(_ status: gf_status, of state: CallSlot.State, plugin id: String) -> PluginError {
+    /// Why a call is over although its plugin may not know: it was cancelled, or its time is up and the watchdog has yet
+    /// to say so.
+    static func verdict(on state: CallSlot.State, _ id: String) -> PluginError? {
         if let reason = state.cancelReason { return reason }
+        guard let time = state.limits.time, state.deadline <= MonotonicTime.now else { return nil }
+        return outOfTime(time, id)
+    }
+
+    private static func outOfTime(_ time: Duration, _ id: String) -> PluginError {
+        PluginError(
+            .timeout, "plugin '\(id)' did not answer within \(time); try a shorter time range or raise the limit",
+            source: .limit)
+    }
+
+    private static func failure(_ status: gf_status, of state: CallSlot.State, plugin id: String) -> PluginError {
+        if let reason = verdict(on: state, id) { return reason }
         let known = (GF_CANCELLED...GF_INTERNAL).contains(status)
         let code = PluginError.Code(rawValue: known ? status : GF_INTERNAL)
         if var error = state.error {

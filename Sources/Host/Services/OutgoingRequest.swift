@@ -53,7 +53,8 @@ struct OutgoingRequest {
 
     /// Joins a path and query to the data source's URL, whose own query is kept; an absolute URL stays as it is.
     static func resolve(_ url: String, against base: String) throws -> String {
-        if url.hasPrefix("http://") || url.hasPrefix("https://") { return url }
+        // The client refuses what is neither http nor https, by its name.
+        if url.prefixMatch(of: /[A-Za-z][A-Za-z0-9+.-]*:\/\//) != nil { return url }
         guard !base.isEmpty else {
             throw PluginError(.invalid, "the data source has no URL; enter one in its settings", source: .user)
         }
