@@ -75,10 +75,12 @@ struct BuiltinConformanceTests {
                 #"{"expr": "{env=\"edge\"}", "queryType": "range", "maxLines": 100}"#, name: "not recorded")
             range.from = Timestamp(nanoseconds: Int64(ReplayedLoki.end) - 3_600_000_000_000)
             range.to = Timestamp(nanoseconds: Int64(ReplayedLoki.end))
-            let tail = StreamRequest(path: "tail/x", data: Array(#"{"expr":"{cut=\"4\"}","maxLines":100}"#.utf8))
+            let model = #"{"expr":"{env=\"tail\"}","maxLines":10,"queryType":"stream"}"#
+            let tail = StreamRequest(path: "tail/x", data: Array(model.utf8))
             var kit = PluginConformance(
                 try Plugins.loki(), queries: [range],
-                resources: [ResourceCall(method: "GET", path: "labels"), ResourceCall(method: "GET", path: "none")])
+                resources: [ResourceCall(method: "GET", path: "labels"), ResourceCall(method: "GET", path: "none")],
+                streams: [ConformanceStream(tail, events: 4)])
             kit.settings.url = server.url
             kit.subscriptions = [tail, StreamRequest(path: "none")]
 
