@@ -18,10 +18,13 @@ struct ConformanceSite: Sendable {
         var loading = LoadingSettings()
         // A plugin is tested before it is signed, and as near to the server as the place says.
         loading.isDevelopment = true
+        var runner = RunnerSettings()
+        runner.permittedPaths = [id: kit.permittedPaths]
         platform = PluginPlatform(
             configuration: PlatformConfiguration(
                 pluginPaths: place == .linked ? [:] : folder.map { [id: $0] } ?? [:], loading: loading,
-                serverVersion: "12.4.0", isolation: IsolationPolicy(common: place.level)),
+                serverVersion: "12.4.0", isolation: IsolationPolicy(common: place.level), runner: runner,
+                pluginSettings: [id: kit.operatorSettings]),
             builtins: place == .linked ? [kit.plugin.linked].compactMap { $0 } : [], keyValues: MemoryKeyValues(),
             logger: Logger(label: "conformance") { _ in SwiftLogNoOpLogHandler() })
         await platform.load()

@@ -43,6 +43,10 @@ public struct PluginConformance: Sendable {
     public var settings: DataSourceInstanceSettings
     /// Its secret settings.
     public var secrets: [String: String]
+    /// What the operator sets for the plugin in `[plugin.<id>]`.
+    public var operatorSettings: [String: String] = [:]
+    /// Files and folders that the operator lets the plugin read in a sandbox.
+    public var permittedPaths: [String] = []
     /// False for a plugin that breaks rules on purpose: what it breaks is then not counted, only compared.
     public var isWellBehaved = true
     /// Cases beside those that the kit makes.

@@ -117,6 +117,27 @@ struct BuiltinConformanceTests {
         withExtendedLifetime(folder) {}
     }
 
+    /// With the driver for SQLite, which needs nothing but its own file.
+    @Test func adbc() async throws {
+        let driver = try PackagedDriver.path("sqlite")
+        let numbers = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 20000)"
+        var kit = PluginConformance(
+            try Plugins.adbc(),
+            queries: [
+                ("select 1 as n, 1.5 as x, 'a' as t, x'00ff' as raw, null as nothing", "table"),
+                ("\(numbers) select n, 'row ' || n as name from r", "table"), ("select nothing", "table"), ("", "table"),
+            ].map { sql, format in
+                ConformanceQuery(JSONValue.object(["rawSql": .string(sql), "format": .string(format)]).encoded())
+            },
+            resources: [
+                ResourceCall(method: "GET", path: "table-types"), ResourceCall(method: "GET", path: "none"),
+            ], jsonData: ["driver": "sqlite", "dialect": "sqlite"])
+        kit.operatorSettings = ["drivers": "sqlite=\(driver)"]
+        kit.permittedPaths = [driver]
+
+        await expectConformance(kit)
+    }
+
     private static let withoutSockets = ["query", "all queries", "health"].map {
         ConformanceException(
             at: .sandbox, $0, because: "the database's own client library opens sockets, which a sandbox has not")

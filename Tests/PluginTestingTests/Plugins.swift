@@ -54,6 +54,10 @@ enum Plugins {
         try builtin("postgresql", PostgreSQLPlugin.descriptorJSON) { postgresql_entry($0) }
     }
 
+    static func adbc() throws -> ConformancePlugin {
+        try builtin("adbc", ADBCPlugin.descriptorJSON) { adbc_entry($0) }
+    }
+
     static func mySQL() throws -> ConformancePlugin {
         try builtin("mysql", MySQLPlugin.descriptorJSON) { mysql_entry($0) }
     }

@@ -13,19 +13,8 @@ enum ADBCTestDriver {
         .deletingLastPathComponent().deletingLastPathComponent()
     static let environment = root.appending(path: ".build/test-venv")
 
-    /// A driver of a Python package, which `make test` installs.
-    private static func packaged(_ name: String) throws -> String {
-        let libraries = environment.appending(path: "lib")
-        let versions = (try? FileManager.default.contentsOfDirectory(atPath: libraries.path)) ?? []
-        let files = versions.map {
-            libraries.appending(path: "\($0)/site-packages/adbc_driver_\(name)/libadbc_driver_\(name).so").path
-        }
-        let file = files.first { FileManager.default.fileExists(atPath: $0) }
-        return try #require(file, "the ADBC driver for \(name) is missing; run packaging/make-test-environment.sh")
-    }
-
-    static func sqlite() throws -> String { try packaged("sqlite") }
-    static func postgreSQL() throws -> String { try packaged("postgresql") }
+    static func sqlite() throws -> String { try PackagedDriver.path("sqlite") }
+    static func postgreSQL() throws -> String { try PackagedDriver.path("postgresql") }
     static func duckDB() -> String { environment.appending(path: "drivers/libadbc_driver_duckdb.so").path }
 
     /// The ways in which `Tests/Programs/adbc_driver.c` can start.
