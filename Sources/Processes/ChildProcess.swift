@@ -100,6 +100,11 @@ package final class ChildProcess: Sendable {
             return group?.usage ?? ProcessFile.usage(of: processID)
         }
     }
+
+    /// Whether a debugger is attached to it.
+    package var isTraced: Bool {
+        hasEnded.withLock { hasEnded in !hasEnded && ProcessFile.isTraced(processID) }
+    }
 }
 
 /// The small files in which the kernel describes processes.
@@ -111,6 +116,12 @@ enum ProcessFile {
         var buffer = [UInt8](repeating: 0, count: 4_096)
         let count = read(descriptor, &buffer, buffer.count)
         return count >= 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+
+    /// Whether another process traces this one.
+    static func isTraced(_ process: Int32) -> Bool {
+        let lines = text("/proc/\(process)/status")?.split(separator: "\n") ?? []
+        return lines.contains { $0.hasPrefix("TracerPid:") && !$0.hasSuffix("\t0") }
     }
 
     /// From `/proc`.

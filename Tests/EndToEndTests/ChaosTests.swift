@@ -61,7 +61,7 @@ extension EndToEnd.ChaosTests {
         for plugin in ChaosPlugin.all {
             try await eventually("\(plugin.name) answers", within: 90) {
                 var tally = ChaosTally()
-                tally.add(try? LoopbackConnection(port: server.port).exchange(plugin.question), after: .zero)
+                tally.add(try? LoopbackConnection(port: server.port).exchange(plugin.question), of: plugin, after: .zero)
                 if tally.good == 1 { return true }
                 _ = try server.send("POST", "/api/plugins/\(plugin.id)/reload")
                 return false
@@ -95,13 +95,15 @@ extension EndToEnd.ChaosTests {
             number += 1
             let began = ContinuousClock.now
             let answer = try? LoopbackConnection(port: server.port, seconds: 90).exchange(plugin.question)
-            tally.add(answer, after: ContinuousClock.now - began)
+            tally.add(answer, of: plugin, after: ContinuousClock.now - began)
         }
         return tally
     }
 
     private static func judge(_ server: GrafanaServer, _ before: ProcessHoldings, _ tally: ChaosTally) async throws {
-        print("chaos: \(tally.total) requests: \(tally.good) good, errors \(tally.errors), slowest \(tally.slowest)")
+        print(
+            "chaos: \(tally.total) requests: \(tally.good) good, errors \(tally.errors), "
+                + "slowest \(tally.slowest) of \(tally.slowestPlugin)")
         #expect(tally.lost == 0, "connections ended without an answer")
         #expect(tally.strange.isEmpty, "\(tally.strange.prefix(5))")
         #expect(tally.good > 0)

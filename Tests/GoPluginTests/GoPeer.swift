@@ -20,12 +20,14 @@ enum GoPeer {
 
     /// A supervisor of the peer, which is started.
     static func start(
-        environment: [String: String] = [:], usesTLS: Bool = false, log: LogBook = LogBook()
+        environment: [String: String] = [:], usesTLS: Bool = false, heartbeat: Heartbeat = Heartbeat(),
+        log: LogBook = LogBook()
     ) async throws -> PluginSupervisor {
         let path = try await program.value
         let variables = PluginLaunch.handshakeEnvironment.merging(environment) { $1 }
-        let launch = PluginLaunch(
+        var launch = PluginLaunch(
             ProcessLaunch(path: path, environment: variables.map { "\($0.key)=\($0.value)" }), usesTLS: usesTLS)
+        launch.heartbeat = heartbeat
         let supervisor = PluginSupervisor(launch, on: MultiThreadedEventLoopGroup.singleton) {
             log.write($0)
         } news: {

@@ -88,6 +88,38 @@ import Testing
         await supervisor.stop()
     }
 
+    @Test func aProcessThatDoesNotMoveIsReplaced() async throws {
+        let log = LogBook()
+        let supervisor = try await GoPeer.start(
+            heartbeat: Heartbeat(silence: .milliseconds(500), patience: .seconds(2)), log: log)
+        let first = supervisor.status.pid
+        kill(first, SIGSTOP)
+        let failure = await #expect(throws: GRPCStatus.self) {
+            let _: Pluginv2_QueryDataResponse = try await supervisor.ask(
+                GRPCRequest("/pluginv2.Data/QueryData", message: [], timeout: .seconds(600)))
+        }
+        #expect(failure?.code == .unavailable)
+        #expect(failure?.message.contains("does not move") == true, "\(failure?.message ?? "")")
+        await log.starts(2)
+
+        #expect(supervisor.status.pid != first)
+        #expect(supervisor.status.lastFailure.contains("did not move"), "\(supervisor.status.lastFailure)")
+        await supervisor.stop()
+    }
+
+    @Test func aPluginThatThinksLongIsLeftAlone() async throws {
+        let log = LogBook()
+        let supervisor = try await GoPeer.start(
+            heartbeat: Heartbeat(silence: .milliseconds(20), patience: .seconds(20)), log: log)
+        let answer: Pluginv2_QueryDataResponse = try await supervisor.ask(
+            GRPCRequest(
+                "/pluginv2.Data/QueryData", message: query("sleep", millis: 1_000).serializedBytes(),
+                timeout: .seconds(600)))
+        #expect(answer.responses.count == 1)
+        #expect(supervisor.status.restarts == 0)
+        await supervisor.stop()
+    }
+
     @Test func aKilledPluginIsStartedAgain() async throws {
         let log = LogBook()
         let supervisor = try await GoPeer.start(log: log)

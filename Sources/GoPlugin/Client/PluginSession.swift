@@ -15,6 +15,8 @@ package struct PluginLaunch: Sendable {
     package var startTimeout: Duration
     /// Whether both sides prove themselves with certificates (`AutoMTLS`).
     package var usesTLS: Bool
+    /// How a process that hangs as a whole is noticed.
+    package var heartbeat = Heartbeat()
 
     /// Takes a minute, as go-plugin does, and plain HTTP/2, as Grafana does, where nothing is given.
     package init(_ program: ProcessLaunch, startTimeout: Duration = .seconds(60), usesTLS: Bool = false) {
@@ -126,7 +128,10 @@ final class PluginSession: Sendable {
                 throw GRPCStatus.local(
                     .unavailable, "it was asked for TLS and gave no certificate; turn TLS off for it")
             }
-            let connection = try await GRPCConnection.connect(to: line.address, tls: tls, on: group)
+            var heartbeat = launch.heartbeat
+            heartbeat.isExcused = { process.isTraced }
+            let connection = try await GRPCConnection.connect(
+                to: line.address, tls: tls, heartbeat: heartbeat, on: group)
             let session = PluginSession(
                 connection: connection, process: process, ends: ends, socket: socket, group: group, log: log)
             try await session.check(timeout: max(.milliseconds(1), deadline - .now))

@@ -208,6 +208,10 @@ package final class PluginSupervisor: Sendable {
             return true
         }
         guard isCurrent else { return }
+        let reason =
+            reason
+            ?? (session.connection.endedInSilence
+                ? "it was killed because its process did not move: it left a PING unanswered" : nil)
         Task {
             let (end, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero)
             let ended = end.limits.contains(.memory) ? "its process met its limit of memory" : "its process ended"

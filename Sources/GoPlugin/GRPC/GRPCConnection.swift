@@ -33,16 +33,19 @@ package final class GRPCConnection: Sendable {
     /// - Parameters:
     ///   - tls: nil for plain HTTP/2.
     ///   - firstStream: the number of the first call's stream, odd.
+    ///   - heartbeat: nil: a silent plugin is waited for.
     /// - Throws: ``GRPCStatus`` `.unavailable`.
     package static func connect(
-        to address: HandshakeLine.Address, tls: PluginTLS? = nil, firstStream: Int = 1, on group: any EventLoopGroup
+        to address: HandshakeLine.Address, tls: PluginTLS? = nil, firstStream: Int = 1, heartbeat: Heartbeat? = nil,
+        on group: any EventLoopGroup
     ) async throws(GRPCStatus) -> GRPCConnection {
         do {
             let eventLoop = group.next()
             let ended = EndFlag()
             // Made here and not looked up: the connection may have failed before it is looked at.
             let handler = try await eventLoop.submit {
-                NIOLoopBound(GRPCConnectionHandler(ended, firstID: firstStream), eventLoop: eventLoop)
+                NIOLoopBound(
+                    GRPCConnectionHandler(ended, firstID: firstStream, heartbeat: heartbeat), eventLoop: eventLoop)
             }.get()
             let bootstrap = ClientBootstrap(group: eventLoop).connectTimeout(.seconds(10))
                 .channelOption(.maxMessagesPerRead, value: 4)
@@ -100,6 +103,9 @@ package final class GRPCConnection: Sendable {
     /// Whether calls are taken no more.
     package var hasEnded: Bool { ended.isSet.load(ordering: .acquiring) }
 
+    /// Whether it ended because the plugin's process did nothing any more.
+    var endedInSilence: Bool { ended.isSilent.load(ordering: .acquiring) }
+
     /// Ends the connection and all its calls.
     package func close() { submit(.close) }
 
@@ -116,4 +122,6 @@ package final class GRPCConnection: Sendable {
 /// Set by the event loop, read by anybody.
 final class EndFlag: Sendable {
     let isSet = Atomic<Bool>(false)
+    /// Set before `isSet` when the plugin did not answer a PING.
+    let isSilent = Atomic<Bool>(false)
 }

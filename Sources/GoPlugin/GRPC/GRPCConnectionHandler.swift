@@ -27,9 +27,14 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     }
     private let ended: EndFlag
 
+    private let heartbeat: Heartbeat?
+    private var pulse: Pulse?
+
     /// - Parameter firstID: odd, as a client's streams are.
-    init(_ ended: EndFlag, firstID: Int) {
+    init(_ ended: EndFlag, firstID: Int, heartbeat: Heartbeat?) {
         self.ended = ended
+        self.heartbeat = heartbeat
+        pulse = heartbeat.map(Pulse.init)
         nextID = firstID
     }
 
@@ -70,7 +75,33 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
             write(id, .data(.init(data: .byteBuffer(message(call.request)), endStream: true)), context)
         }
         if call.request.isTimed, let timeout = call.request.timeout { stream.timer = timer(timeout, call, context) }
+        if call.request.timeout != nil, let time = pulse?.sent(at: .now()) { look(after: time, context) }
         return true
+    }
+
+    // MARK: The heartbeat
+
+    private func look(after time: TimeAmount, _ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: time) { bound.value.look() }
+    }
+
+    private func look() {
+        guard let context, let heartbeat, ending == nil else { return }
+        let isAwaiting = streams.values.contains { $0.call.request.timeout != nil && $0.end == nil }
+        switch pulse?.look(at: .now(), isAwaiting: isAwaiting, isExcused: heartbeat.isExcused) {
+        case .wait(let time): look(after: time, context)
+        case .ping(let time):
+            write(.rootStream, .ping(HTTP2PingData(), ack: false), context)
+            context.flush()
+            look(after: time, context)
+        case .dead:
+            ended.isSilent.store(true, ordering: .releasing)
+            ending = .local(
+                .unavailable, "the plugin's process does not move: it left a PING unanswered for \(heartbeat.patience)")
+            context.close(promise: nil)
+        case .rest, nil: break
+        }
     }
 
     private func timer(_ timeout: Duration, _ call: GRPCCall, _ context: ChannelHandlerContext) -> Scheduled<Void> {
@@ -125,11 +156,13 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
         let frame = unwrapInboundIn(data)
         switch frame.payload {
         case .data(let payload):
+            pulse?.answered()
             guard let stream = streams[frame.streamID], case .byteBuffer(let bytes) = payload.data else { return }
             stream.received(bytes, padding: payload.paddingBytes ?? 0)
             if payload.endStream { stream.end = .failure(.local(.internal, "the answer ended without trailers")) }
             _ = process(frame.streamID, stream)
         case .headers(let payload):
+            pulse?.answered()
             guard let stream = streams[frame.streamID] else { return }
             stream.received(payload.headers, isLast: payload.endStream)
             _ = process(frame.streamID, stream)
@@ -203,6 +236,7 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
+        pulse?.received(at: .now())
         context.flush()
         context.fireChannelReadComplete()
     }

@@ -44,6 +44,9 @@ package final class GoProcess: Sendable {
     /// What it uses now; nothing once it has ended.
     package var usage: ChildProcess.Usage { child.usage }
 
+    /// Whether a debugger holds it.
+    package var isTraced: Bool { child.isTraced }
+
     /// What the process wrote last to its standard error.
     package var lastLines: [String] { state.withLock { $0.lastLines } }
 

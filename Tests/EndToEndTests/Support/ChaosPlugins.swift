@@ -89,11 +89,13 @@ struct ChaosTally: Sendable {
     /// Answers that are neither a result nor an error with words.
     var strange: [String] = []
     var slowest = Duration.zero
+    /// Whose answer the slowest was.
+    var slowestPlugin = ""
 
     var total: Int { good + errors.values.reduce(0, +) + lost + strange.count }
 
-    mutating func add(_ answer: HTTPAnswer?, after time: Duration) {
-        slowest = max(slowest, time)
+    mutating func add(_ answer: HTTPAnswer?, of plugin: ChaosPlugin, after time: Duration) {
+        if time > slowest { (slowest, slowestPlugin) = (time, plugin.name) }
         guard let answer else {
             lost += 1
             return
@@ -110,7 +112,7 @@ struct ChaosTally: Sendable {
         sum.errors.merge(right.errors) { $0 + $1 }
         sum.lost += right.lost
         sum.strange += right.strange
-        sum.slowest = max(left.slowest, right.slowest)
+        if right.slowest > left.slowest { (sum.slowest, sum.slowestPlugin) = (right.slowest, right.slowestPlugin) }
         return sum
     }
 }
