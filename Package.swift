@@ -29,8 +29,10 @@ let hardening: [CSetting] = [
 ]
 
 /// A target with the settings that all of them share.
-func target(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: swiftSettings)
+func target(
+    _ name: String, path: String? = nil, _ dependencies: [Target.Dependency], exclude: [String] = []
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -97,7 +99,7 @@ let package = Package(
                 .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "X509", package: "swift-certificates"),
-            ] + nio + crypto),
+            ] + nio + crypto, exclude: ["Protos"]),
         target("BuiltinDatasources", ["PluginABI", "CADBC", "CSQLite", "CPostgreSQL", "CMariaDB"]),
         target(
             "PluginHost", path: "Sources/Host",

@@ -15,7 +15,7 @@ export GRAFANA_BUILTIN_PLUGINS=1
 swift=${SWIFT:-swift}
 if [ "${2:-debug}" = release ]; then
     names=$core
-    options="-c release --static-swift-stdlib"
+    options="-c release --static-swift-stdlib --disable-local-rpath"
 else
     names="adbc loki mysql postgresql prometheus sqlite testdata"
     options=""

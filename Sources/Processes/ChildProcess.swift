@@ -101,6 +101,11 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// Whether a signal such as SIGSTOP stopped it; not when a debugger did.
+    package var isStopped: Bool {
+        hasEnded.withLock { hasEnded in !hasEnded && ProcessFile.stat(of: processID)?.first == "T" }
+    }
+
     /// Whether a debugger is attached to it.
     package var isTraced: Bool {
         hasEnded.withLock { hasEnded in !hasEnded && ProcessFile.isTraced(processID) }
@@ -118,6 +123,13 @@ enum ProcessFile {
         return count >= 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
+    /// What `/proc/PID/stat` tells after the name: first the state, a letter.
+    static func stat(of process: Int32) -> [Substring]? {
+        // The name in parentheses may hold anything.
+        guard let text = text("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+        return text[text.index(after: end)...].split(separator: " ")
+    }
+
     /// Whether another process traces this one.
     static func isTraced(_ process: Int32) -> Bool {
         let lines = text("/proc/\(process)/status")?.split(separator: "\n") ?? []
@@ -129,10 +141,9 @@ enum ProcessFile {
         var usage = ChildProcess.Usage()
         let pages = text("/proc/\(process)/statm")?.split(separator: " ") ?? []
         if pages.count > 1 { usage.memoryBytes = (Int(pages[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))) }
-        // The name in parentheses may hold anything.
-        guard let text = text("/proc/\(process)/stat"), let end = text.lastIndex(of: ")") else { return usage }
-        let fields = text[end...].split(separator: " ")
-        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13]) else { return usage }
+        guard let fields = stat(of: process), fields.count > 12, let user = Double(fields[11]),
+            let system = Double(fields[12])
+        else { return usage }
         usage.processorSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
         return usage
     }

@@ -3,7 +3,8 @@
 /// When a process that failed is started again.
 ///
 /// It is started at once after its first failure, then after 1, 5 and 30 seconds. Five failures within ten minutes open the
-/// breaker: nothing is started until they are old, or the plugin is loaded again.
+/// breaker: nothing is started until they are old, or the plugin is loaded again. Calls wait for a start that is near;
+/// for another one they are told when it is, as people and alerts had better know.
 package struct RestartPolicy: Sendable {
     /// What to do when a process is needed.
     package enum Decision: Sendable, Equatable {
@@ -15,6 +16,8 @@ package struct RestartPolicy: Sendable {
 
     package static let pauses: [Int64] = [0, 1, 5, 30].map { $0 * 1_000_000_000 }
     package static let maxFailures = 5
+    /// The longest pause that a call waits for.
+    package static let patience: Int64 = 1_000_000_000
     package static let memory: Int64 = 600 * 1_000_000_000
 
     private var failures: [Int64] = []

@@ -61,7 +61,8 @@ extension EndToEnd.ChaosTests {
         for plugin in ChaosPlugin.all {
             try await eventually("\(plugin.name) answers", within: 90) {
                 var tally = ChaosTally()
-                tally.add(try? LoopbackConnection(port: server.port).exchange(plugin.question), of: plugin, after: .zero)
+                tally.add(
+                    try? LoopbackConnection(port: server.port).exchange(plugin.question), of: plugin, after: .zero)
                 if tally.good == 1 { return true }
                 _ = try server.send("POST", "/api/plugins/\(plugin.id)/reload")
                 return false
@@ -104,6 +105,9 @@ extension EndToEnd.ChaosTests {
         print(
             "chaos: \(tally.total) requests: \(tally.good) good, errors \(tally.errors), "
                 + "slowest \(tally.slowest) of \(tally.slowestPlugin)")
+        for (status, (time, text)) in tally.words.sorted(by: { $0.key < $1.key }) {
+            print("chaos: \(status) after \(time): \(text)")
+        }
         #expect(tally.lost == 0, "connections ended without an answer")
         #expect(tally.strange.isEmpty, "\(tally.strange.prefix(5))")
         #expect(tally.good > 0)

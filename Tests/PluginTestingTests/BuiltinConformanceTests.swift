@@ -125,7 +125,8 @@ struct BuiltinConformanceTests {
             try Plugins.adbc(),
             queries: [
                 ("select 1 as n, 1.5 as x, 'a' as t, x'00ff' as raw, null as nothing", "table"),
-                ("\(numbers) select n, 'row ' || n as name from r", "table"), ("select nothing", "table"), ("", "table"),
+                ("\(numbers) select n, 'row ' || n as name from r", "table"), ("select nothing", "table"),
+                ("", "table"),
             ].map { sql, format in
                 ConformanceQuery(JSONValue.object(["rawSql": .string(sql), "format": .string(format)]).encoded())
             },

@@ -44,7 +44,7 @@ struct PackagePlan: Sendable {
         let executable =
             descriptor.executable.isEmpty ? "gpx_\(descriptor.library ?? descriptor.id)" : descriptor.executable
         let program = "\(executable)_\(Platform.current)"
-        var files = try [
+        var files = [
             PackageFile("plugin.json", .bytes(Self.grafanaJSON(of: descriptor, executable: executable))),
             PackageFile("\(executable).json", .bytes(Array("\(descriptor.json.encoded())\n".utf8))),
             PackageFile(program, .file(try Self.servingProgram()), isProgram: true),

@@ -152,6 +152,10 @@ package final class PluginSupervisor: Sendable {
             case .starting where book.queue.count < Self.queueLimit:
                 book.queue.append(call)
                 return .queued(startsIt: false)
+            case .waiting(let until)
+            where until - now <= RestartPolicy.patience && book.queue.count < Self.queueLimit:
+                book.queue.append(call)
+                return .queued(startsIt: false)
             case .starting: return .refuse("it is starting and \(Self.queueLimit) calls wait already")
             case .waiting(let until):
                 return .refuse("it is started again in \(Self.seconds(.nanoseconds(until - now))): \(book.lastFailure)")
@@ -232,7 +236,8 @@ package final class PluginSupervisor: Sendable {
                 return (.time(.zero), [])
             case .start(let time):
                 book.state = .waiting(until: time)
-                return (.time(.nanoseconds(time - now)), book.takeQueue())
+                let isNear = time - now <= RestartPolicy.patience
+                return (.time(.nanoseconds(time - now)), isNear ? [] : book.takeQueue())
             case .refuse:
                 book.state = .broken
                 return (.forEver, book.takeQueue())

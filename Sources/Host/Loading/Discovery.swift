@@ -29,7 +29,7 @@ struct Discovery {
         guard case .collection = source else { return [(path, source.pluginClass)] }
         do {
             let names = try FileSystem.names(in: path).filter { $0 != PluginSource.catalogFolder }
-            return try names.map { FilePath.join(path, $0) }.filter { entry in
+            return names.map { FilePath.join(path, $0) }.filter { entry in
                 let status = FileSystem.status(of: entry, followingSymlinks: false)
                 return status?.isFolder == true
                     || status?.isSymlink == true && FileSystem.status(of: entry)?.isFile != true

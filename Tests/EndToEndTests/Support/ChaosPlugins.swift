@@ -84,6 +84,8 @@ struct ChaosTally: Sendable {
     var good = 0
     /// Answers that say what went wrong, by their status.
     var errors: [Int: Int] = [:]
+    /// The slowest error of each status, in the server's words.
+    var words: [Int: (time: Duration, text: String)] = [:]
     /// Connections that ended without an answer.
     var lost = 0
     /// Answers that are neither a result nor an error with words.
@@ -101,15 +103,17 @@ struct ChaosTally: Sendable {
             return
         }
         if answer.status == 200, answer.queryError == nil { return good += 1 }
-        let words = answer.queryError ?? answer.message
-        if words.isEmpty { return strange.append("\(answer.status) \(answer.text.prefix(200))") }
+        let text = answer.queryError ?? answer.message
+        if text.isEmpty { return strange.append("\(answer.status) \(answer.text.prefix(200))") }
         errors[answer.status, default: 0] += 1
+        if time > words[answer.status]?.time ?? .zero { words[answer.status] = (time, text) }
     }
 
     static func + (left: Self, right: Self) -> Self {
         var sum = left
         sum.good += right.good
         sum.errors.merge(right.errors) { $0 + $1 }
+        sum.words.merge(right.words) { $0.time > $1.time ? $0 : $1 }
         sum.lost += right.lost
         sum.strange += right.strange
         if right.slowest > left.slowest { (sum.slowest, sum.slowestPlugin) = (right.slowest, right.slowestPlugin) }

@@ -43,6 +43,18 @@ struct ProcessTests {
         }
     }
 
+    @Test func aStoppedProcessIsReplaced() async throws {
+        try await PryingPlugin.run { plugin in
+            let first = try await plugin.processID()
+
+            kill(first, SIGSTOP)
+            let second = try await plugin.processID()
+
+            #expect(second != first)
+            #expect(plugin.process?.lastFailure.contains("stopped by a signal") == true)
+        }
+    }
+
     /// Swift's runtime would bring handlers of signals along, after which a raised SIGSEGV ends nothing.
     @Test func theRunnerNeedsNoSwift() throws {
         let path = try #require(RunnerSettings().executable)

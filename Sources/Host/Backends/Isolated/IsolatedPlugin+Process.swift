@@ -227,6 +227,17 @@ extension IsolatedPlugin {
 }
 
 extension IsolatedPlugin.State {
+    /// What keeps a plugin without a process from having one.
+    fileprivate var whileStopped: PluginProcessStatus.State {
+        mutating get {
+            let now = MonotonicTime.now
+            switch policy.decide(at: now) {
+            case .refuse: return .broken
+            case .start(let time): return time > now ? .waiting : .stopped
+            }
+        }
+    }
+
     /// Keeps the beginnings of the last lines, for the words of a failure.
     mutating func noteLine(_ line: String) {
         lastLines.append(String(line.prefix(500)))
@@ -277,7 +288,8 @@ extension IsolatedPlugin: PluginProcess {
                 restarts: state.restarts, processorSeconds: state.processorSeconds, limitsHit: state.limitsHit,
                 lastFailure: state.lastFailure, enforced: state.facts?.enforced ?? [])
             switch state.phase {
-            case .stopped, .closed: status.state = state.isBroken ? .broken : .stopped
+            case .stopped: status.state = state.whileStopped
+            case .closed: status.state = .stopped
             case .paused: status.state = .waiting
             case .starting: status.state = .starting
             case .running: status.state = .running

@@ -32,7 +32,6 @@ final class IsolatedPlugin: @unchecked Sendable {
         /// Counts the processes; an instance that was made in another one has to be made again.
         var serial = 0
         var policy = RestartPolicy()
-        var isBroken = false
         var runtime: PluginRuntime?
         var facts: RunnerFacts?
         var opened: RunnerLibrary?
@@ -102,7 +101,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         case nothing
         case launch
         case pause(until: Int64)
-        case refuse([IsolatedCall], [IsolatedInstance], until: Int64)
+        case refuse([IsolatedCall], [IsolatedInstance], PluginError)
         case send(RunnerProcess, [IsolatedInstance], [IsolatedCall])
     }
 
@@ -117,9 +116,8 @@ final class IsolatedPlugin: @unchecked Sendable {
         case .send(let process, let instances, let calls):
             for instance in instances { process.send(instance.creation) }
             for call in calls { deliver(call, to: process) }
-            if !calls.isEmpty { watchProcessor() }
-        case .refuse(let calls, let instances, let until):
-            let error = broken(until: until)
+            if !calls.isEmpty { watchProcess() }
+        case .refuse(let calls, let instances, let error):
             for instance in instances { instance.fail(error, on: self) }
             for call in calls { finish(call.handle, error) }
         }
@@ -132,15 +130,16 @@ final class IsolatedPlugin: @unchecked Sendable {
             switch state.policy.decide(at: now) {
             case .start(let time) where time <= now:
                 state.phase = .starting(nil)
-                state.isBroken = false
                 return .launch
-            case .start(let time):
+            case .start(let time) where time &- now <= RestartPolicy.patience:
                 state.phase = .paused
                 return .pause(until: time)
+            case .start(let time):
+                return refuse(&state, "failed and is started again in", time &- now)
             case .refuse(let time):
-                state.isBroken = true
-                defer { state.waiting = [] }
-                return .refuse(state.waiting, state.instances.values.filter(\.isAwaited), until: time)
+                return refuse(
+                    &state, "failed \(RestartPolicy.maxFailures) times within ten minutes and is not started again for",
+                    time &- now)
             }
         case .running(let process) where isWanted:
             return deliverable(&state, process)
@@ -202,14 +201,16 @@ final class IsolatedPlugin: @unchecked Sendable {
         }
     }
 
-    private func broken(until: Int64) -> PluginError {
-        let failure = state.withLock { $0.lastFailure }
-        let seconds = max(1, (until &- MonotonicTime.now) / 1_000_000_000)
-        return PluginError(
+    /// Ends what waits, in words that say when a process is started again.
+    private func refuse(_ state: inout State, _ fact: String, _ nanoseconds: Int64) -> Step {
+        let seconds = max(1, (nanoseconds &+ 999_999_999) / 1_000_000_000)
+        let error = PluginError(
             .crashed,
-            "plugin '\(id)' failed \(RestartPolicy.maxFailures) times within ten minutes and is not started again for "
-                + "\(seconds) seconds: its process \(failure); see its log lines, and reload it when it is mended",
+            "plugin '\(id)' \(fact) \(seconds) \(seconds == 1 ? "second" : "seconds"): its process "
+                + "\(state.lastFailure); see its log lines, and reload it when it is mended",
             source: .host, retryAfter: .seconds(seconds))
+        defer { state.waiting = [] }
+        return .refuse(state.waiting, state.instances.values.filter(\.isAwaited), error)
     }
 
     // MARK: Calls
@@ -245,7 +246,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         case .closed: return GF_STATE
         case .send(let process):
             deliver(call, to: process)
-            watchProcessor()
+            watchProcess()
         case .wait: advance()
         }
         return GF_OK

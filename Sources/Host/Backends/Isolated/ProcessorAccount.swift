@@ -1,9 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CPluginABI
-internal import NIOCore
-internal import PluginABI
-internal import Processes
-internal import Synchronization
 
 /// The processor time that the calls of one process may still take.
 ///
@@ -50,54 +45,5 @@ struct ProcessorAccount: Sendable {
         begun = 0
         seen = used
         return isOver
-    }
-}
-
-extension IsolatedPlugin {
-    private static let interval = 0.25
-
-    /// Looks at the processor time of the process as long as calls run, where one call may not take all of it.
-    func watchProcessor() {
-        guard settings.callProcessorTime != nil else { return }
-        guard let process = state.withLock({ $0.processor.isOpen ? nil : $0.process }) else { return }
-        let used = process.usage.processorSeconds
-        if state.withLock({ $0.processor.open(used: used) }) { lookLater(process) }
-    }
-
-    private func lookLater(_ process: RunnerProcess) {
-        let pause = TimeAmount.nanoseconds(Int64(Self.interval * 1e9))
-        services.eventLoops.next().scheduleTask(in: pause) { [weak self] in self?.look(process) }
-    }
-
-    private func look(_ process: RunnerProcess) {
-        guard let time = settings.callProcessorTime else { return }
-        let budget = Double(time.nanoseconds) / 1e9
-        let used = process.usage.processorSeconds
-        enum Finding {
-            case fine
-            case idle
-            case over
-        }
-        let finding = state.withLock { state -> Finding in
-            guard state.process === process, !state.calls.isEmpty else {
-                state.processor.close()
-                return .idle
-            }
-            let streams = state.calls.values.count { $0.kind == GF_CALL_RUN_STREAM }
-            let isOver = state.processor.draw(
-                used: used, budget: budget, running: state.calls.count - streams, streams: streams,
-                elapsed: Self.interval)
-            guard isOver else { return .fine }
-            state.processor.close()
-            state.limitsHit["cpu", default: 0] += 1
-            return .over
-        }
-        switch finding {
-        case .fine: lookLater(process)
-        case .idle: return
-        case .over:
-            process.end(
-                "took more than the \(time) of processor time that a call may take (max_call_cpu_time), and was ended")
-        }
     }
 }

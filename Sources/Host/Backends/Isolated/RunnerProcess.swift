@@ -111,6 +111,9 @@ final class RunnerProcess: @unchecked Sendable {
     /// What it uses now.
     var usage: ChildProcess.Usage { child.usage }
 
+    /// Whether a signal stopped it.
+    var isStopped: Bool { child.isStopped }
+
     // MARK: Sending
 
     /// Sends messages and never waits.

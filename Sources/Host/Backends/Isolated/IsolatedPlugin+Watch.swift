@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CPluginABI
+internal import NIOCore
+internal import PluginABI
+internal import Processes
+internal import Synchronization
+
+extension IsolatedPlugin {
+    /// Seconds between two looks at a process.
+    private static let interval = 0.25
+    /// A process that somebody stopped answers nothing; it is given so many looks, five seconds, to be continued.
+    private static let mostStoppedLooks = 20
+
+    /// Looks at the process as long as calls run: at its processor time, and whether it moves at all.
+    func watchProcess() {
+        guard let process = state.withLock({ $0.processor.isOpen ? nil : $0.process }) else { return }
+        let used = process.usage.processorSeconds
+        if state.withLock({ $0.processor.open(used: used) }) { lookLater(process, stoppedLooks: 0) }
+    }
+
+    private func lookLater(_ process: RunnerProcess, stoppedLooks: Int) {
+        let pause = TimeAmount.nanoseconds(Int64(Self.interval * 1e9))
+        services.eventLoops.next().scheduleTask(in: pause) { [weak self] in
+            self?.look(process, stoppedLooks: process.isStopped ? stoppedLooks + 1 : 0)
+        }
+    }
+
+    private func look(_ process: RunnerProcess, stoppedLooks: Int) {
+        enum Finding {
+            case fine
+            case idle
+            case over(Duration)
+            case stopped
+        }
+        let used = process.usage.processorSeconds
+        let finding = state.withLock { state -> Finding in
+            guard state.process === process, !state.calls.isEmpty else {
+                state.processor.close()
+                return .idle
+            }
+            if stoppedLooks > Self.mostStoppedLooks {
+                state.processor.close()
+                return .stopped
+            }
+            guard let time = settings.callProcessorTime else { return .fine }
+            let streams = state.calls.values.count { $0.kind == GF_CALL_RUN_STREAM }
+            let isOver = state.processor.draw(
+                used: used, budget: Double(time.nanoseconds) / 1e9, running: state.calls.count - streams,
+                streams: streams, elapsed: Self.interval)
+            guard isOver else { return .fine }
+            state.processor.close()
+            state.limitsHit["cpu", default: 0] += 1
+            return .over(time)
+        }
+        switch finding {
+        case .fine: lookLater(process, stoppedLooks: stoppedLooks)
+        case .idle: return
+        case .stopped: process.end("was stopped by a signal while calls waited for it, and was ended")
+        case .over(let time):
+            process.end(
+                "took more than the \(time) of processor time that a call may take (max_call_cpu_time), and was ended")
+        }
+    }
+}
