@@ -11,7 +11,7 @@ extension IsolatedPlugin {
     /// A process that somebody stopped answers nothing; it is given so many looks, five seconds, to be continued.
     private static let mostStoppedLooks = 20
 
-    /// Looks at the process as long as calls run: at its processor time, and whether it moves at all.
+    /// Looks at the process as long as calls run or instances are made: at its processor time, and whether it moves at all.
     func watchProcess() {
         guard let process = state.withLock({ $0.processor.isOpen ? nil : $0.process }) else { return }
         let used = process.usage.processorSeconds
@@ -34,7 +34,7 @@ extension IsolatedPlugin {
         }
         let used = process.usage.processorSeconds
         let finding = state.withLock { state -> Finding in
-            guard state.process === process, !state.calls.isEmpty else {
+            guard state.process === process, !state.calls.isEmpty || !state.creating.isEmpty else {
                 state.processor.close()
                 return .idle
             }
@@ -42,7 +42,10 @@ extension IsolatedPlugin {
                 state.processor.close()
                 return .stopped
             }
-            guard let time = settings.callProcessorTime else { return .fine }
+            guard let time = settings.callProcessorTime, !state.calls.isEmpty else {
+                state.processor.skip(used: used)
+                return .fine
+            }
             let streams = state.calls.values.count { $0.kind == GF_CALL_RUN_STREAM }
             let isOver = state.processor.draw(
                 used: used, budget: Double(time.nanoseconds) / 1e9, running: state.calls.count - streams,

@@ -116,7 +116,7 @@ final class IsolatedPlugin: @unchecked Sendable {
         case .send(let process, let instances, let calls):
             for instance in instances { process.send(instance.creation) }
             for call in calls { deliver(call, to: process) }
-            if !calls.isEmpty { watchProcess() }
+            if !calls.isEmpty || !instances.isEmpty { watchProcess() }
         case .refuse(let calls, let instances, let error):
             for instance in instances { instance.fail(error, on: self) }
             for call in calls { finish(call.handle, error) }
