@@ -103,43 +103,33 @@ extension ServedPlugin {
     private func subscribeStream(
         _ question: Pluginv2_SubscribeStreamRequest, _ call: GRPCServerCall
     ) async throws -> Pluginv2_SubscribeStreamResponse {
-        let context = RequestContext(question.pluginContext)
-        let facts = context.facts(headers: RequestContext.headers(question.headers), of: call)
-        let request = StreamRequest(path: question.path, data: Array(question.data))
+        let subject = try stream(question.pluginContext, question.headers, question.path, question.data, call)
         var answer = Pluginv2_SubscribeStreamResponse()
-        do {
-            let result = try await platform.subscribeStream(request, of: source(of: context), facts: facts)
-            answer.status = .init(rawValue: Int(result.status.rawValue)) ?? .notFound
-            answer.data = result.frame.map { Data($0.json()) } ?? Data(result.bytes)
-        } catch let error as PluginError {
-            throw GRPCStatus(error)
+        let result = try await failingAsGRPC {
+            try await platform.subscribeStream(subject.request, of: subject.source, facts: subject.facts)
         }
+        answer.status = .init(rawValue: Int(result.status.rawValue)) ?? .notFound
+        answer.data = result.data
         return answer
     }
 
     private func publishStream(
         _ question: Pluginv2_PublishStreamRequest, _ call: GRPCServerCall
     ) async throws -> Pluginv2_PublishStreamResponse {
-        let context = RequestContext(question.pluginContext)
-        let facts = context.facts(headers: RequestContext.headers(question.headers), of: call)
-        let request = StreamRequest(path: question.path, data: Array(question.data))
+        let subject = try stream(question.pluginContext, question.headers, question.path, question.data, call)
         var answer = Pluginv2_PublishStreamResponse()
-        do {
-            let result = try await platform.publishStream(request, of: source(of: context), facts: facts)
-            answer.status = .init(rawValue: Int(result.status.rawValue)) ?? .notFound
-            answer.data = result.frame.map { Data($0.json()) } ?? Data(result.bytes)
-        } catch let error as PluginError {
-            throw GRPCStatus(error)
+        let result = try await failingAsGRPC {
+            try await platform.publishStream(subject.request, of: subject.source, facts: subject.facts)
         }
+        answer.status = .init(rawValue: Int(result.status.rawValue)) ?? .notFound
+        answer.data = result.data
         return answer
     }
 
     private func runStream(_ question: Pluginv2_RunStreamRequest, _ call: GRPCServerCall) async throws {
-        let context = RequestContext(question.pluginContext)
-        let facts = context.facts(headers: RequestContext.headers(question.headers), of: call)
-        let request = StreamRequest(path: question.path, data: Array(question.data))
-        do {
-            let events = try await platform.runStream(request, of: source(of: context), facts: facts)
+        let subject = try stream(question.pluginContext, question.headers, question.path, question.data, call)
+        try await failingAsGRPC {
+            let events = try await platform.runStream(subject.request, of: subject.source, facts: subject.facts)
             var encoder = LiveFrameEncoder()
             for await event in events {
                 var packet = Pluginv2_StreamPacket()
@@ -153,8 +143,29 @@ extension ServedPlugin {
                 }
                 try await call.send(packet)
             }
+        }
+    }
+
+    /// What a question about a channel asks, of whom, and for whom.
+    private func stream(
+        _ context: Pluginv2_PluginContext, _ headers: [String: String], _ path: String, _ data: Data,
+        _ call: GRPCServerCall
+    ) throws -> (request: StreamRequest, source: DataSourceConfiguration, facts: CallFacts) {
+        let context = RequestContext(context)
+        let facts = context.facts(headers: RequestContext.headers(headers), of: call)
+        do {
+            return (StreamRequest(path: path, data: Array(data)), try source(of: context), facts)
         } catch let error as PluginError {
             throw GRPCStatus(error)
         }
     }
+
+    /// Throws a plugin's error as gRPC does.
+    private func failingAsGRPC<R>(_ body: () async throws -> R) async throws -> R {
+        do { return try await body() } catch let error as PluginError { throw GRPCStatus(error) }
+    }
+}
+
+extension SubscribeAnswer {
+    fileprivate var data: Data { frame.map { Data($0.json()) } ?? Data(bytes) }
 }

@@ -32,7 +32,7 @@ struct BuiltinSettingsTests {
             builtins: [
                 BuiltinPlugin(descriptorJSON: TestDataPlugin.descriptorJSON, entry: { testdata_entry($0) })
             ],
-            keyValues: MemoryStore(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            keyValues: MemoryKeyValues(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         await platform.load()
         let ids = platform.plugins.map(\.id)
         await platform.shutDown()

@@ -32,7 +32,7 @@ struct QuarantineBookTests {
     }
 
     @Test func theLastCrashIsRememberedAndStored() async throws {
-        let store = MemoryStore()
+        let store = MemoryKeyValues()
         var recovery = CrashRecovery()
         recovery.crashes = [Self.crash("first", minutes: 9), Self.crash("second", digest: "cd")]
         let book = QuarantineBook(mode: .on(recovery), store: store, logger: Self.logger)
@@ -48,7 +48,7 @@ struct QuarantineBookTests {
     }
 
     @Test func whatWasStoredCountsAlsoWhereCrashesEndTheServer() async throws {
-        let store = MemoryStore()
+        let store = MemoryKeyValues()
         _ = try store.put(scope: PluginQuarantine.scope, key: "acme", value: Self.entry("ab").encoded, version: nil)
         let book = QuarantineBook(mode: .off, store: store, logger: Self.logger)
 
@@ -109,7 +109,7 @@ struct QuarantineBookTests {
     }
 
     @Test func anotherBuildOfAQuarantinedPluginIsTriedAgain() async throws {
-        let store = MemoryStore()
+        let store = MemoryKeyValues()
         _ = try store.put(
             scope: PluginQuarantine.scope, key: CrashingPlugin.id, value: Self.entry("another build").encoded,
             version: nil)

@@ -194,12 +194,3 @@ extension TestServer {
         return try await send(.POST, "/api/ds/query", body, headers: headers)
     }
 }
-
-/// Key-value memory for plugins, gone with the test.
-private struct MemoryKeyValues: KeyValueBackend {
-    func get(scope: String, key: String) throws -> (value: [UInt8], version: Int64)? { nil }
-    func put(scope: String, key: String, value: [UInt8], version: Int64?) throws -> Int64 { 1 }
-    func remove(scope: String, key: String) throws {}
-    func keys(scope: String, prefix: String) throws -> [String] { [] }
-    func totalBytes(scope: String) throws -> Int { 0 }
-}
