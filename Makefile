@@ -43,7 +43,7 @@ run: deps build
 
 ## test: build and run every test (FILTER=name: some of them)
 test: deps test-environment examples peers
-	$(SWIFT) build --build-tests
+	GRAFANA_BENCHMARKS=1 $(SWIFT) build --build-tests
 	@packaging/make-builtin-plugins.sh $(GOARCH)
 	$(SWIFT) test --skip-build $(TEST_OPTIONS)
 

@@ -25,7 +25,8 @@ struct GoPluginBench {
             configuration: PlatformConfiguration(
                 pluginsFolder: folder, loading: loading, serverVersion: "13.0.0",
                 goPlugins: GoPluginSettings(environments: [Self.id: ["GF_PLUGIN_FRAME": file]])),
-            builtins: [], keyValues: NoStore(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+            builtins: [], keyValues: MemoryKeyValues(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        )
         await platform.load()
         for refusal in platform.refusals { complain("bench: \(refusal)") }
         try await measure(platform, file)

@@ -35,13 +35,14 @@ enum Program {
 
     private static func run(
         _ level: IsolationLevel, _ folder: String, _ loading: LoadingSettings,
-        _ body: (PluginPlatform) async throws -> Void
+        _ body: @Sendable (PluginPlatform) async throws -> Void
     ) async throws {
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(
                 pluginsFolder: folder, loading: loading, serverVersion: "13.0.0",
                 isolation: IsolationPolicy(common: level)),
-            builtins: [], keyValues: NoStore(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+            builtins: [], keyValues: MemoryKeyValues(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
+        )
         await platform.load()
         for refusal in platform.refusals { complain("bench: \(refusal)") }
         try await body(platform)
@@ -85,15 +86,6 @@ func report(_ name: String, _ value: Double) {
 func complain(_ text: String) {
     let line = text + "\n"
     write(STDERR_FILENO, line, line.utf8.count)
-}
-
-/// A key-value store that holds nothing.
-struct NoStore: KeyValueBackend {
-    func get(scope: String, key: String) -> (value: [UInt8], version: Int64)? { nil }
-    func put(scope: String, key: String, value: [UInt8], version: Int64?) -> Int64 { 1 }
-    func remove(scope: String, key: String) {}
-    func keys(scope: String, prefix: String) -> [String] { [] }
-    func totalBytes(scope: String) -> Int { 0 }
 }
 
 /// The most memory of the process since a moment, beside what it had then.

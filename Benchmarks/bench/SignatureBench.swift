@@ -42,7 +42,8 @@ struct SignatureBench {
         loading.isDevelopment = true
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(pluginsFolder: path, loading: loading, serverVersion: "13.0.0"),
-            builtins: [], keyValues: NoStore(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() },
+            builtins: [], keyValues: MemoryKeyValues(),
+            logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() },
             verifier: verifier)
         let began = Timing.now
         await platform.load()
