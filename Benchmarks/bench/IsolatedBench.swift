@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CBench
 import Glibc
 import PluginABI
 import PluginHost
@@ -10,18 +11,27 @@ struct IsolatedBench {
     private static let calls = 20_000
 
     func run() async throws {
+        try await runCalls([1, 4, 16, 64])
+        try await runStarts()
+    }
+
+    /// Calls, and beside them what such a socket costs alone.
+    func runCalls(_ crowds: [Int]) async throws {
+        var trips = [Int64](repeating: 0, count: Self.calls)
+        precondition(cbench_round_trips(trips.count, &trips) == 1, "a socket between two processes failed")
+        trips.sort()
+        report("round-trip.p50.nanoseconds", Double(trips[trips.count / 2]))
+        report("round-trip.p99.nanoseconds", Double(trips[trips.count * 99 / 100]))
         let load = try await CallLoad(platform: platform, pluginID: Program.pluginID)
-        _ = load.run(Self.calls / 10, inFlight: 1)
-        for inFlight in [1, 4, 16, 64] {
+        _ = try load.run(Self.calls / 10, inFlight: 1)
+        for inFlight in crowds {
             let began = Timing.now
-            let times = load.run(Self.calls, inFlight: inFlight).sorted()
+            let times = try load.run(Self.calls, inFlight: inFlight).sorted()
             let elapsed = Timing.now - began
-            precondition(times.count == Self.calls, "\(times.count) of \(Self.calls) calls were answered")
             report("isolated-call-\(inFlight).p50.nanoseconds", Double(times[times.count / 2]))
             report("isolated-call-\(inFlight).p99.nanoseconds", Double(times[times.count * 99 / 100]))
             report("isolated-call-\(inFlight).per-second", Double(Self.calls) / elapsed * 1e9)
         }
-        try await runStarts()
     }
 
     /// From the end of a process to the answer of the next one: start, library, instance and call.

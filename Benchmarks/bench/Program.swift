@@ -7,7 +7,8 @@ import PluginHost
 /// Measures inside one process and prints `name value` lines for `Benchmarks/measure.py`.
 ///
 /// Usage: `bench PLUGINS_FOLDER LIBRARY`, the folder with the plugin of `Benchmarks/plugin` and its library; or
-/// `bench PLUGINS_FOLDER go-plugin`, the folder with the Go peer.
+/// `bench PLUGINS_FOLDER one-processor`, for the smallest calls to a process alone; or `bench PLUGINS_FOLDER go-plugin`,
+/// the folder with the Go peer.
 @main
 enum Program {
     static let pluginID = "grafana-bench-datasource"
@@ -21,6 +22,11 @@ enum Program {
         if arguments[2] == "go-plugin" { return try await GoPluginBench(folder: arguments[1]).run() }
         var loading = LoadingSettings()
         loading.isDevelopment = true
+        if arguments[2] == "one-processor" {
+            return try await run(.process, arguments[1], loading) {
+                try await IsolatedBench(platform: $0).runCalls([1])
+            }
+        }
         try await run(.inProcess, arguments[1], loading) { platform in
             try await CallBench(platform: platform, library: arguments[2]).run()
             try await FrameBench(platform: platform).run()
@@ -93,6 +99,8 @@ struct PeakMemory {
     private let before: Int
 
     init() {
+        // Memory that was freed before would serve unseen.
+        malloc_trim(0)
         // The kernel forgets the highest mark so far.
         if let file = fopen("/proc/self/clear_refs", "w") {
             fputs("5", file)

@@ -16,4 +16,8 @@ double *cbench_join_add(
     size_t count, const int64_t *times, const double *values, const int64_t *other_times, const double *other_values);
 void cbench_free(double *memory);
 
+/* Sends 128 bytes to another process over a socket and waits until it has sent them back, so many times: what a call to
+ * a plugin's process costs at the least. 0 when a call of the system failed. */
+int cbench_round_trips(size_t count, int64_t *nanoseconds_out);
+
 #endif

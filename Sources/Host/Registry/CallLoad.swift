@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CPluginABI
-internal import PluginABI
+package import PluginABI
 internal import Processes
 internal import Synchronization
 
@@ -29,11 +29,12 @@ package final class CallLoad: Sendable {
 
     /// Makes that many calls and waits for them on the calling thread.
     ///
-    /// - Returns: the nanoseconds of each call that was answered well.
-    package func run(_ count: Int, inFlight: Int) -> [Int64] {
+    /// - Returns: the nanoseconds of each call.
+    /// - Throws: ``PluginError`` of the first call that was not answered well, after which none is begun.
+    package func run(_ count: Int, inFlight: Int) throws(PluginError) -> [Int64] {
         let round = Round(load: self, left: count, running: inFlight)
-        for _ in 0..<inFlight { round.next() }
-        return round.done.wait()
+        for _ in 0..<inFlight { round.next(after: nil) }
+        return try round.done.wait().get()
     }
 
     fileprivate func begin(_ receiver: any CallReceiver) {
@@ -50,9 +51,10 @@ private final class Round: Sendable {
         var left: Int
         var running: Int
         var times: [Int64] = []
+        var failure: PluginError?
     }
 
-    let done = BlockingResult<[Int64]>()
+    let done = BlockingResult<Result<[Int64], PluginError>>()
     private let load: CallLoad
     private let state: Mutex<State>
 
@@ -62,17 +64,23 @@ private final class Round: Sendable {
     }
 
     /// Begins a call, or ends when none is left and none runs.
-    func next(after time: Int64? = nil) {
-        let (begins, times) = state.withLock { state -> (Bool, [Int64]?) in
-            if let time { state.times.append(time) }
+    func next(after answer: Result<Int64, PluginError>?) {
+        let (begins, outcome) = state.withLock { state -> (Bool, Result<[Int64], PluginError>?) in
+            switch answer {
+            case .success(let time): state.times.append(time)
+            case .failure(let error):
+                state.failure = state.failure ?? error
+                state.left = 0
+            case nil: break
+            }
             guard state.left > 0 else {
                 state.running -= 1
-                return (false, state.running == 0 ? state.times : nil)
+                return (false, state.running == 0 ? state.failure.map { .failure($0) } ?? .success(state.times) : nil)
             }
             state.left -= 1
             return (true, nil)
         }
-        if let times { done.fulfil(times) }
+        if let outcome { done.fulfil(outcome) }
         if begins { load.begin(Call(round: self)) }
     }
 }
@@ -87,7 +95,10 @@ private final class Call: CallReceiver {
     func received(_ head: CallHead) { isGood.store(head.status == GF_HEALTH_OK, ordering: .relaxed) }
 
     func completed(_ error: PluginError?) {
-        let isAnswered = error == nil && isGood.load(ordering: .relaxed)
-        round.next(after: isAnswered ? MonotonicTime.now &- began : nil)
+        if let error { return round.next(after: .failure(error)) }
+        guard isGood.load(ordering: .relaxed) else {
+            return round.next(after: .failure(PluginError(.internal, "the plugin says that it is not well")))
+        }
+        round.next(after: .success(MonotonicTime.now &- began))
     }
 }

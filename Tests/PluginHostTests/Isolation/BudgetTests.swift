@@ -15,6 +15,18 @@ struct BudgetTests {
         #expect(second == Int(5 * WordBudget.rate) - 1_000)
     }
 
+    @Test func whoIsAskedMayAnswer() {
+        var budget = WordBudget()
+        let answers = (0..<50_000).count { _ in
+            budget.callBegan()
+            return budget.spend(at: 0)
+        }
+        let words = (0..<11_000).count { _ in budget.spend(at: 0) }
+
+        #expect(answers == 50_000)
+        #expect(words == Int(WordBudget.burst) - 1, "calls that ended leave nothing behind")
+    }
+
     @Test func aCallTakesItsBudgetAndNoMore() {
         var account = ProcessorAccount()
         account.began()

@@ -43,6 +43,18 @@ struct ProcessTests {
         }
     }
 
+    /// More than the messages that it may send of itself.
+    @Test func manySmallCallsAreNoFlood() async throws {
+        try await TestPlatform.run(examples: ["hello-c"], level: .process) { test in
+            let load = try await CallLoad(platform: test.platform, pluginID: "grafana-helloc-datasource")
+
+            let times = try load.run(15_000, inFlight: 16)
+
+            #expect(times.count == 15_000)
+            #expect(test.platform.plugin(id: "grafana-helloc-datasource")?.process?.restarts == 0)
+        }
+    }
+
     @Test func aStoppedProcessIsReplaced() async throws {
         try await PryingPlugin.run { plugin in
             let first = try await plugin.processID()

@@ -177,6 +177,7 @@ final class IsolatedPlugin: @unchecked Sendable {
 
     /// Sends a call that is registered as the process's; a cancellation that came meanwhile follows it.
     func deliver(_ call: IsolatedCall, to process: RunnerProcess) {
+        process.callBegan()
         process.send(call.message)
         let isCancelled = state.withLock { _ in
             call.isSent = true

@@ -240,6 +240,9 @@ final class RunnerProcess: @unchecked Sendable {
 
     func giveRequest() { outgoing.withLock { $0.requests -= 1 } }
 
+    /// A call is sent, which brings its share of messages along.
+    func callBegan() { words.withLock { $0.callBegan() } }
+
     /// Counts a message that no call and no window bounds; false when there are too many.
     func takeWord() -> Bool { words.withLock { $0.spend(at: MonotonicTime.now) } }
 

@@ -9,9 +9,14 @@ struct WordBudget: Sendable {
     static let burst = 10_000.0
     /// In each second after that.
     static let rate = 1_000.0
+    /// That each call brings along: a plugin that is asked more may say more.
+    static let perCall = 20.0
 
     private var left = Self.burst
     private var filledAt: Int64?
+
+    /// A call began.
+    mutating func callBegan() { left = min(Self.burst, left + Self.perCall) }
 
     /// Counts one message; the time is that of the monotonic clock, in nanoseconds.
     ///
