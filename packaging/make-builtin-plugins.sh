@@ -30,6 +30,8 @@ for name in $names; do
     mkdir -p "$out/$name"
     "$built/builtin-descriptors" "$name" > "$out/$name/plugin.json"
     cp "$built/libbuiltin-$name.so" "$out/$name/.new"
+    # Every start of a server reads the file whole: the names of what it does not export are half of it.
+    if [ "$options" ]; then strip --strip-unneeded "$out/$name/.new"; fi
     mv -f "$out/$name/.new" "$out/$name/${name}_linux_$goarch.so"
 done
 # The server finds its own beside its program.

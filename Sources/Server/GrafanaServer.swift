@@ -17,7 +17,10 @@ public import Storage
 /// try await ServiceGroup(services: [platform, server], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
 /// A graceful shutdown lets running requests finish and ends the event streams.
-public struct GrafanaServer: Service {
+public struct GrafanaServer: Service, CustomStringConvertible {
+    /// Its name in the log, which would show all its parts otherwise.
+    public var description: String { "server" }
+
     /// Where the server listens.
     public enum Address: Sendable, Equatable {
         case tcp(host: String, port: Int)
@@ -124,7 +127,10 @@ public struct GrafanaServer: Service {
         }
     }
 
-    private struct Listening: Service {
+    private struct Listening: Service, CustomStringConvertible {
+        /// Its name in the log, which would show all its parts otherwise.
+        var description: String { "listener" }
+
         let listener: HTTPListener
         let child: any ServerChildChannel
 

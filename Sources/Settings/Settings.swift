@@ -97,3 +97,12 @@ enum EnvironmentName {
         prefix(section: section) + part(key)
     }
 }
+
+extension Settings: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Where settings came from and not what they are, as many of them are secrets.
+    public var description: String { "settings of \(homePath)" }
+    /// As ``description``: whatever holds settings may be printed.
+    public var debugDescription: String { description }
+    /// A mirror without children.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import PluginABI
 import TestSupport
 import Testing
@@ -23,6 +24,33 @@ extension EndToEnd.FirstStartTests {
             #expect(answer.status == 200)
             #expect(answer.frames.count == 1 && (answer.frames.first?.values(1).count ?? 0) > 9)
             #expect(try server.get("/api/datasources/uid/demo/health").json["message"] == "Data source is working")
+        }
+    }
+
+    /// Libraries print what they are given: nothing that holds a secret may tell it.
+    @Test func noSecretIsLoggedAtAnyLevel() async throws {
+        let overrides = [
+            "log.level=trace", "security.admin_password=pass-of-admin", "metrics.basic_auth_username=m",
+            "metrics.basic_auth_password=pass-of-metrics", "security.secret_key=key-of-the-database",
+            "plugin.grafana-testdata-datasource.token=token-of-plugin",
+        ]
+        try await GrafanaHome.use { home in
+            let server = try await home.start(overrides)
+            defer { server.program.end() }
+            let login = "admin:pass-of-admin"
+            let source: JSONValue = [
+                "name": "s", "uid": "s", "type": "prometheus", "access": "proxy", "url": "http://127.0.0.1:9",
+                "basicAuth": true, "basicAuthUser": "u", "secureJsonData": ["basicAuthPassword": "pass-of-source"],
+            ]
+            #expect(try server.send("POST", "/api/datasources", source, user: login).status == 200)
+            #expect(try server.send("GET", "/api/datasources/uid/s/health", user: login).status >= 400)
+            #expect(try server.send("GET", "/metrics", user: "m:pass-of-metrics").status == 200)
+            server.program.signal(SIGTERM)
+            _ = try await server.program.exitStatus()
+
+            let log = server.log
+            #expect(log.contains("level=debug"), "the level is not in force")
+            for secret in ["pass-of", "key-of-the", "token-of"] { #expect(!log.contains(secret), "\(secret)") }
         }
     }
 

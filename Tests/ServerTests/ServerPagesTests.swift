@@ -65,7 +65,7 @@ struct HealthAPITests {
     @Test func metricsAskForTheirOwnCredentials() async throws {
         try await TestServer.run(options: {
             $0.metricsUser = "m"
-            $0.metricsPassword = "p"
+            $0.metricsPassword = Secret("p")
         }) { server async throws in
             #expect(try await server.get("/metrics", user: nil).status == 401)
             #expect(try await server.get("/metrics", user: "m:p").status == 200)

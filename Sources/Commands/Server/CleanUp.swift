@@ -4,7 +4,10 @@ import ServiceLifecycle
 import Storage
 
 /// Deletes expired sessions and old login attempts, every ten minutes.
-struct CleanUp: Service {
+struct CleanUp: Service, CustomStringConvertible {
+    /// Its name in the log, which would show all its parts otherwise.
+    var description: String { "clean-up" }
+
     let stores: Stores
 
     func run() async throws {

@@ -4,7 +4,10 @@ import Logging
 import ServiceLifecycle
 
 /// Installs what the settings want while the server serves, then follows the other servers of the database.
-struct PluginSupply: Service {
+struct PluginSupply: Service, CustomStringConvertible {
+    /// Its name in the log, which would show all its parts otherwise.
+    var description: String { "plugin supply" }
+
     let administration: PluginAdministration
 
     /// How late a server may be with what was installed through another one.

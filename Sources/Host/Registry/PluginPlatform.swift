@@ -91,7 +91,7 @@ public final class PluginPlatform: Service {
     public func load() async {
         await quarantine.load()
         await turn.take { await loadBuiltins() }
-        await reload()
+        await turn.take { _ = await reloadNow(folders: nil) }
     }
 
     private func loadBuiltins() async {

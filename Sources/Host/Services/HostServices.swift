@@ -114,3 +114,12 @@ public struct DataSourceConfiguration: Sendable {
         self.version = version
     }
 }
+
+extension DataSourceConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The data source's name in the organisation; never its secrets.
+    public var description: String { "data source \(settings.uid) of organisation \(settings.orgID)" }
+    /// As ``description``.
+    public var debugDescription: String { description }
+    /// A mirror without children.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

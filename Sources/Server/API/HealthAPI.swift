@@ -109,9 +109,9 @@ struct HealthAPI: Sendable {
     private func checkAccess(_ request: Request) throws {
         let options = services.options
         guard options.areMetricsEnabled else { throw APIError.notFound }
-        guard !options.metricsUser.isEmpty || !options.metricsPassword.isEmpty else { return }
-        let wanted = Secret(
-            "Basic " + Data("\(options.metricsUser):\(options.metricsPassword)".utf8).base64EncodedString())
+        guard !options.metricsUser.isEmpty || !options.metricsPassword.clearText.isEmpty else { return }
+        let pair = "\(options.metricsUser):\(options.metricsPassword.clearText)"
+        let wanted = Secret("Basic " + Data(pair.utf8).base64EncodedString())
         guard Secret(request.headers[.authorization] ?? "") == wanted else {
             var error = APIError.unauthorized
             error.headers[.wwwAuthenticate] = "Basic realm=\"metrics\""

@@ -8,6 +8,7 @@ import NIOCore
 import NIOHTTP1
 import NIOSSL
 import Settings
+import Storage
 
 /// How bytes become requests: HTTP/1.1, in TLS when that is configured, within the limits.
 struct ServerTransport {
@@ -71,7 +72,7 @@ struct ServerTransport {
         do {
             let chain = try NIOSSLCertificate.fromPEMFile(files.certificate)
             let key = try NIOSSLPrivateKey(file: files.key, format: .pem) { respond in
-                respond(Array(files.password.utf8))
+                respond(Array(files.password.clearText.utf8))
             }
             var tls = TLSConfiguration.makeServerConfiguration(
                 certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))

@@ -2,6 +2,7 @@
 import Expressions
 import HTTPTypes
 public import Settings
+import Storage
 
 extension ServerOptions {
     /// Reads the options.
@@ -35,7 +36,7 @@ extension ServerOptions {
         if name == "https" || name == "h2" {
             tls = TLSFiles(
                 certificate: settings.path("server", "cert_file"), key: settings.path("server", "cert_key"),
-                password: settings.string("server", "cert_pass"),
+                password: Secret(settings.string("server", "cert_pass")),
                 minimumVersion: settings.string("server", "min_tls_version"))
         }
         domain = settings.text("server", "domain") ?? domain
@@ -89,7 +90,7 @@ extension ServerOptions {
     private mutating func readOthers(_ settings: Settings) throws {
         areMetricsEnabled = try settings.flag("metrics", "enabled", default: true)
         metricsUser = settings.string("metrics", "basic_auth_username")
-        metricsPassword = settings.string("metrics", "basic_auth_password")
+        metricsPassword = Secret(settings.string("metrics", "basic_auth_password"))
         let limit = try settings.int("datasources", "datasource_limit", in: 0...1_000_000)
         dataSourceLimit = limit == 0 ? 5000 : limit
         proxy.timeout = try settings.duration("dataproxy", "timeout") ?? proxy.timeout

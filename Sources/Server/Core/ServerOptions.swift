@@ -2,6 +2,7 @@
 public import Expressions
 public import HTTPTypes
 import Settings
+public import Storage
 
 /// What the HTTP server takes from the settings; each value has the default of `conf/defaults.ini`.
 public struct ServerOptions: Sendable {
@@ -68,7 +69,7 @@ public struct ServerOptions: Sendable {
     /// `[metrics] basic_auth_username`, or empty.
     public var metricsUser = ""
     /// `[metrics] basic_auth_password`, or empty.
-    public var metricsPassword = ""
+    public var metricsPassword = Secret("")
     /// `[datasources] datasource_limit`.
     public var dataSourceLimit = 5000
     /// What SQL data sources get for settings that they leave out.
@@ -110,7 +111,7 @@ extension ServerOptions {
         /// A PEM file with the private key.
         public var key: String
         /// Of the key file, or empty.
-        public var password = ""
+        public var password = Secret("")
         /// `TLS1.2` or `TLS1.3`.
         public var minimumVersion = ""
     }

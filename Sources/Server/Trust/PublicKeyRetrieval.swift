@@ -14,7 +14,10 @@ public import Storage
 /// Off unless the settings ask for it. What an answer brings is kept in the database, so one server's answer serves all
 /// that share it, and no server needs the network to start. An answer that cannot be read changes nothing.
 /// - SeeAlso: Grafana, `pkg/services/pluginsintegration/keyretriever/dynamic/dynamic_retriever.go`.
-public struct PublicKeyRetrieval: Service {
+public struct PublicKeyRetrieval: Service, CustomStringConvertible {
+    /// Its name in the log, which would show all its parts otherwise.
+    public var description: String { "key retrieval" }
+
     /// When and where keys are asked for.
     public struct Options: Sendable {
         /// `[grafana_com] api_url`, without a slash at the end.

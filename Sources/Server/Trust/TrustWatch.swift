@@ -4,7 +4,10 @@ public import PluginHost
 public import ServiceLifecycle
 
 /// Lets changes of trust reach running plugins: looks at the trust folder as it changes, and at the database every second.
-public struct TrustWatch: Service {
+public struct TrustWatch: Service, CustomStringConvertible {
+    /// Its name in the log, which would show all its parts otherwise.
+    public var description: String { "trust watch" }
+
     private let trust: ServerTrust
     private let platform: PluginPlatform
     private let period: Duration
