@@ -182,7 +182,7 @@ seed() {
             printf '{"data":{"result":[{"metric":{"a":"b"},"value":[1,"2"]}],"resultType":"vector"},"status":"success"}' \
                 >"$corpus/sorted" ;;
         SQLArray) printf '[0:1]={{1,NULL},{"a\\"b",t}}' >"$corpus/array" ;;
-        SQLNumber) printf '-9007199254740993.000' >"$corpus/number" ;;
+        SQLNumber) printf '%s' '-9007199254740993.000' >"$corpus/number" ;;
         SQLTime) printf '2026-11-28 01:02:03.456789+05:30' >"$corpus/time" ;;
         SignedText) find $fixtures/signatures -name MANIFEST.txt -exec cp --backup=numbered {} "$corpus/" \; ;;
         Signature)
