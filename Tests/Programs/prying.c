@@ -246,6 +246,28 @@ static gf_status arm_timers(gf_context_t *context) {
     return tell(context, text);
 }
 
+/* Begins requests until the host has enough; nobody has to answer them. */
+static gf_status open_requests(gf_context_t *context) {
+    const gf_sdk_t *sdk = context->sdk;
+    gf_http_host_t http;
+    gf_http_request_t request = {.struct_size = sizeof request, .method = GF_STR("GET"),
+                                 .url = GF_STR("http://127.0.0.1:9/")};
+    char text[64];
+    int count = 0;
+    uint64_t id = 0, last = 0;
+    gf_status status = GF_OK;
+    gf_sdk_extension(sdk, GF_STR(GF_HTTP_EXT), &http, sizeof http);
+    while (count < 500 && (status = http.request(sdk->host, context->call, &request, &id)) == GF_OK) {
+        last = id;
+        count++;
+    }
+    /* One that is closed makes room for another. */
+    http.close(sdk->host, last);
+    int again = http.request(sdk->host, context->call, &request, &id) == GF_OK;
+    snprintf(text, sizeof text, "%d %d %d", count, status == GF_LIMIT, again);
+    return tell(context, text);
+}
+
 /* Appends what a socket gave to the answer. */
 static void note(char *answer, size_t size, const gf_websocket_message_t *message) {
     size_t at = strlen(answer);
@@ -391,6 +413,8 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = fetch(context, text, number > 0 ? (uint64_t)number : context->instance->config);
     } else if (gf_str_equal(what, GF_STR("foreign-secrets"))) {
         status = find_secrets(context);
+    } else if (gf_str_equal(what, GF_STR("requests"))) {
+        status = open_requests(context);
     } else if (gf_str_equal(what, GF_STR("timers"))) {
         status = arm_timers(context);
     } else if (gf_str_equal(what, GF_STR("talk"))) {

@@ -10,8 +10,8 @@ internal import Synchronization
 
 /// One request that a plugin made: what has arrived of its answer and not been read.
 ///
-/// Safety: `id` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are written once
-/// under the lock and only read through pointers that live as long as the object.
+/// Safety: `id`, `leaveCall` and `deadline` are written once, before the request starts; `keptHead` and `keptError` are
+/// written once under the lock and only read through pointers that live as long as the object.
 final class HTTPCall: HTTPClientResponseDelegate, OutgoingExchange, @unchecked Sendable {
     typealias Response = Void
 
@@ -42,7 +42,10 @@ final class HTTPCall: HTTPClientResponseDelegate, OutgoingExchange, @unchecked S
     /// Bytes that may wait for the plugin before the server is slowed down.
     private static let highWater = 1 << 20
 
+    static let maxPerCall = 64
+
     var id: UInt64 = 0
+    var leaveCall: @Sendable () -> Void = {}
     let isWanted: @Sendable () -> Bool
     private let maxBytes: Int64
     private let wake: @Sendable (UInt64) -> Void

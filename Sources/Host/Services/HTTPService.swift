@@ -43,7 +43,10 @@ enum HTTPService {
             return lent
         }
         table.error = { host, request in PluginRuntime.from(host)?.exchanges[request]?.errorText ?? gf_str() }
-        table.close = { host, request in PluginRuntime.from(host)?.exchanges.remove(request)?.endWithCall() }
+        table.close = { host, request in
+            guard let runtime = PluginRuntime.from(host) else { return }
+            runtime.close(request, in: runtime.exchanges)?.endWithCall()
+        }
         return table
     }
 

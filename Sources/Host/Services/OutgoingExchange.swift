@@ -4,8 +4,12 @@ internal import PluginABI
 
 /// A way to a server outside that belongs to a call and that its plugin names by a number: an HTTP request or a socket.
 protocol OutgoingExchange: AnyObject, Sendable {
+    /// How many of them a call may have open at a time.
+    static var maxPerCall: Int { get }
     /// Written once, before the exchange starts.
     var id: UInt64 { get set }
+    /// Takes it out of what ends with its call; written once, before the exchange starts.
+    var leaveCall: @Sendable () -> Void { get set }
     /// Whether the call that it belongs to still wants an answer.
     var isWanted: @Sendable () -> Bool { get }
     /// Why it failed; empty while it has not.
@@ -30,15 +34,16 @@ extension PluginRuntime {
         idOut: UnsafeMutablePointer<UInt64>, request: (DataSourceConfiguration?) throws -> OutgoingRequest,
         start: (OutgoingRequest, Int64) throws -> Void
     ) -> gf_status {
+        guard let calls else { return GF_STATE }
         let id = table.add(exchange)
+        let end = ExchangeEnd<Exchange> { table.remove(id)?.endWithCall() }
+        let (index, generation) = CallSlot.parts(of: call)
         exchange.id = id
-        let deadline = calls?.withRunning(call) { state, _ in
-            _ = state.resources.add(ExchangeEnd { table.remove(id)?.endWithCall() })
-            return state.deadline
-        }
-        guard let deadline else {
+        exchange.leaveCall = { [weak calls] in calls?.removeResource(end, index: index, generation: generation) }
+        let begun = calls.withRunning(call) { state, _ in (isKept: state.resources.add(end), deadline: state.deadline) }
+        guard let (isKept, deadline) = begun, isKept else {
             table.remove(id)
-            return GF_STATE
+            return begun == nil ? GF_STATE : GF_LIMIT
         }
         idOut.pointee = id
         do {
@@ -56,6 +61,13 @@ extension PluginRuntime {
             exchange.fail(failure)
             return failure.code.rawValue
         }
+    }
+
+    /// A plugin closes what it opened.
+    func close<Exchange: OutgoingExchange>(_ id: UInt64, in table: HandleTable<Exchange>) -> Exchange? {
+        let exchange = table.remove(id)
+        exchange?.leaveCall()
+        return exchange
     }
 
     /// The head of an exchange's answer; a plugin that declared that it blocks waits for it.
@@ -79,8 +91,8 @@ extension CallTable {
 }
 
 /// Ends an exchange that its plugin left open when the call completes.
-private final class ExchangeEnd: CallResource {
-    static let maxPerCall = Int.max
+private final class ExchangeEnd<Exchange: OutgoingExchange>: CallResource {
+    static var maxPerCall: Int { Exchange.maxPerCall }
     private let end: @Sendable () -> Void
 
     init(_ end: @escaping @Sendable () -> Void) { self.end = end }

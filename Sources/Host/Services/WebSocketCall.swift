@@ -8,8 +8,8 @@ internal import Synchronization
 
 /// One WebSocket that a plugin opened: what has arrived and not been read.
 ///
-/// Safety: `id` is written once, before the connection starts; `keptHead`, `keptError` and `keptReason` are written once
-/// under the lock and only read through pointers that live as long as the object.
+/// Safety: `id` and `leaveCall` are written once, before the connection starts; `keptHead`, `keptError` and `keptReason`
+/// are written once under the lock and only read through pointers that live as long as the object.
 final class WebSocketCall: OutgoingExchange, @unchecked Sendable {
     private struct State {
         var head: HTTPResponseHead?
@@ -41,7 +41,10 @@ final class WebSocketCall: OutgoingExchange, @unchecked Sendable {
     private static let messageOverhead = 64
     static let maximumRefusalBytes = 65_536
 
+    static let maxPerCall = 16
+
     var id: UInt64 = 0
+    var leaveCall: @Sendable () -> Void = {}
     let maxMessage: Int
     let isWanted: @Sendable () -> Bool
     private let wake: @Sendable (UInt64) -> Void

@@ -41,7 +41,8 @@ enum WebSocketService {
         }
         table.error = { host, socket in PluginRuntime.from(host)?.sockets[socket]?.errorText ?? gf_str() }
         table.close = { host, socket, code, reason in
-            PluginRuntime.from(host)?.sockets.remove(socket)?.close(code: code, reason: String(reason))
+            guard let runtime = PluginRuntime.from(host) else { return }
+            runtime.close(socket, in: runtime.sockets)?.close(code: code, reason: String(reason))
         }
         return table
     }

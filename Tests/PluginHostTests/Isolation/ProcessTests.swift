@@ -225,6 +225,14 @@ struct ProcessTests {
         }
     }
 
+    @Test(arguments: [IsolationLevel.inProcess, .process])
+    func aCallHasSoManyRequestsOpen(level: IsolationLevel) async throws {
+        try await PryingPlugin.run(at: level) { plugin in
+            let opened = try await plugin.text(["try": "requests"])
+            #expect(opened == "64 1 1")
+        }
+    }
+
     @Test func nothingOfTheServersEnvironmentIsSeen() async throws {
         setenv("GF_SECURITY_SECRET_KEY", "the key", 1)
         try await PryingPlugin.run { plugin in

@@ -47,8 +47,8 @@ typedef struct gf_http_host {
     uint32_t struct_size;
     uint32_t reserved;
 
-    /* Begins a request. Errors: GF_INVALID (URL, header), GF_FORBIDDEN (host not allowed), GF_STATE.
-     * Thread: [any-thread] [no-block]. */
+    /* Begins a request. Errors: GF_INVALID (URL, header), GF_FORBIDDEN (host not allowed), GF_STATE, GF_LIMIT (more
+     * than 64 of a call open at a time). Thread: [any-thread] [no-block]. */
     gf_status (*request)(const gf_host_t *host, gf_call_t *call, const gf_http_request_t *request,
                          uint64_t *request_out);
 

@@ -62,8 +62,8 @@ typedef struct gf_websocket_host {
     uint32_t struct_size;
     uint32_t reserved;
 
-    /* Begins a connection. Errors: GF_INVALID (URL, header), GF_FORBIDDEN (host not allowed), GF_STATE.
-     * Thread: [any-thread] [no-block]. */
+    /* Begins a connection. Errors: GF_INVALID (URL, header), GF_FORBIDDEN (host not allowed), GF_STATE, GF_LIMIT (more
+     * than 16 of a call open at a time). Thread: [any-thread] [no-block]. */
     gf_status (*open)(const gf_host_t *host, gf_call_t *call, const gf_websocket_request_t *request,
                       uint64_t *socket_out);
 
