@@ -26,13 +26,14 @@ struct TrustJudge: PackageJudge {
 
     func judge(folder: String, facts: PackageFacts) throws -> LockedPlugin.Publisher {
         let home = FileTree.kind(of: "\(folder)/dist/plugin.json") == .file ? "\(folder)/dist" : folder
-        let verdict: SignatureVerdict
+        var verdict: SignatureVerdict
         do throws(SigningError) {
             verdict = try verifier.verdict(folder: home, now: Self.now)
         } catch {
             throw CatalogError(
                 .signatureRefused, "plugin '\(facts.id)': its signature cannot be judged: \(error.message)")
         }
+        if verdict.status == .valid { verdict = verdict.narrowed(to: try PackageFacts.companions(folder: home)) }
         switch verdict.status {
         case .valid:
             return .init(

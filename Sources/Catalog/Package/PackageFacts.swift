@@ -28,6 +28,23 @@ public struct PackageFacts: Sendable, Equatable {
     /// The first part of its program's file name.
     var executable: String?
 
+    /// Its other names, and the ids and other names of the plugins that are nested in its folder.
+    ///
+    /// - Throws: ``CatalogError``, `.packageInvalid` for a nested plugin.json that says no id.
+    static func companions(folder: String) throws -> [String] {
+        let places = try FileTree.entries(of: folder).filter {
+            $0.kind == .file && ($0.path == "plugin.json" || $0.path.hasSuffix("/plugin.json"))
+        }
+        return try places.flatMap { place -> [String] in
+            let path = "\(folder)/\(place.path)"
+            let bytes = try FileTree.read(path, limit: largest) ?? []
+            guard let json = try? JSONValue(parsing: bytes), let id = json["id"]?.string else {
+                throw CatalogError(.packageInvalid, "'\(path)' names no id; ask the plugin's author")
+            }
+            return [id] + (json["aliasIDs"]?.array ?? []).compactMap(\.string)
+        }
+    }
+
     /// More bytes than any plugin.json has.
     static let largest = 4 << 20
 

@@ -110,6 +110,22 @@ extension ProgramSuite {
             }
         }
 
+        /// The server would refuse the nested plugin, so the package is refused before anything changes.
+        @Test func aKeySignsNestedPluginsOnlyWhereItMay() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Publisher.acme.trust(in: place.trust, plugins: ["acme-*"])
+            try Package(nested: "grafana-other-panel").write(to: place.folder.appending(path: "foreign"))
+            try Package(nested: "acme-other-panel").write(to: place.folder.appending(path: "own"))
+
+            let foreign = try await cli.plugins(["install", place.path("foreign")])
+            #expect(foreign.status == 77, "\(foreign.errors)")
+            #expect(foreign.errors.contains("may not sign the plugin 'grafana-other-panel'"), "\(foreign.errors)")
+            #expect(try place.tree().isEmpty)
+            let own = try await cli.plugins(["install", place.path("own")])
+            #expect(own.status == 0, "\(own.errors)")
+        }
+
         @Test func anotherPublisherAndAnOlderVersionAreRefused() async throws {
             let place = try Workplace()
             let cli = CLI(place: place)

@@ -144,6 +144,8 @@ struct Package: Sendable {
     var permissions: JSONValue?
     var serverRange = ">=12.0.0"
     var publisher: Publisher? = .acme
+    /// The id of a plugin in a folder of its own within the package.
+    var nested: String?
     /// More content, so that a download takes more than one piece.
     var ballast = 0
 
@@ -165,6 +167,9 @@ struct Package: Sendable {
             "plugin.json": Data(json.encoded().utf8), "module.js": Data("define([], () => '\(version)')".utf8),
             "img/logo.svg": Data("<svg/>".utf8),
         ]
+        if let nested {
+            files["nested/plugin.json"] = Data(#"{"id": "\#(nested)", "type": "panel", "name": "N"}"#.utf8)
+        }
         if ballast > 0 {
             var generator = SystemRandomNumberGenerator()
             files["img/noise.bin"] = Data((0..<ballast).map { _ in UInt8.random(in: 0...255, using: &generator) })
