@@ -133,12 +133,16 @@ extension EndToEnd.QuarantineTests {
             defer { second.program.end() }
             #expect(try Self.level(second, plugin.id) == "process")
 
-            let released = try second.send("DELETE", "/api/plugins/\(plugin.id)/quarantine")
-            #expect(released.status == 200, "\(released.text)")
+            let release = [
+                "plugins", "release", plugin.id, "--url", "http://127.0.0.1:\(second.port)", "--user", "admin",
+                "--password", "admin",
+            ]
+            let released = try await Tool.run(BuiltProgram.url("grafana-cli").path, release)
+            #expect(released.status == 0 && released.output.contains("runs in the server's process again"))
             #expect(try Self.level(second, plugin.id) == "in-process")
             #expect(try Self.status(second, plugin.id)?["quarantine"] == .null)
-            let again = try second.send("DELETE", "/api/plugins/\(plugin.id)/quarantine")
-            #expect(again.status == 404)
+            let again = try await Tool.run(BuiltProgram.url("grafana-cli").path, release)
+            #expect(again.status == 65 && again.output.contains("404"), "\(again)")
         }
     }
 

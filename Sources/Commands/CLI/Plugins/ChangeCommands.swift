@@ -87,3 +87,29 @@ struct RollbackCommand: ReportingCommand {
             ResultLine.good("\(id) is \(change.to.version) again; \(change.from) is kept", place.terminal))
     }
 }
+
+/// `plugins release`.
+struct ReleaseCommand: ReportingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release",
+        abstract: "Lets a quarantined plugin come back into the process of a running server.",
+        discussion: """
+            A plugin that crashed the server, hung or kept its memory runs in a process of its own from then on. A corrected \
+            version is tried in the server's process again by itself; this trusts the same build once more.
+            """)
+
+    @Argument(help: ArgumentHelp("The plugin.", valueName: "id"))
+    var id: String
+
+    @OptionGroup(title: "Server")
+    var server: ServerAccess
+
+    func perform() async throws {
+        let authorization = try server.authorization()
+        let answer = try await APIClient.with(
+            url: server.url, authorization: authorization, timeout: server.timeout
+        ) { try await $0.delete("/api/plugins/\(DataSourceLookup.encoded(id))/quarantine") }
+        if let failure = answer.failure("plugin '\(id)'") { throw failure }
+        try Terminal.write(ResultLine.good("\(id) runs in the server's process again", Terminal.output()))
+    }
+}

@@ -14,6 +14,6 @@ struct PluginsCommand: AsyncParsableCommand {
             InstallCommand.self, UpdateCommand.self, UpdateAllCommand.self, RemoveCommand.self, ListCommand.self,
             ListRemoteCommand.self, ListVersionsCommand.self, SearchCommand.self, InfoCommand.self,
             VerifyPluginsCommand.self, PinCommand.self, UnpinCommand.self, RollbackCommand.self,
-            PluginsDoctorCommand.self,
+            ReleaseCommand.self, PluginsDoctorCommand.self,
         ])
 }

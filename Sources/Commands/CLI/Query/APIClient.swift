@@ -56,6 +56,13 @@ struct APIClient: Sendable {
     /// Asks for a path, which starts with a slash.
     func get(_ path: String) async throws -> Answer { try await send(HTTPClientRequest(url: url + path)) }
 
+    /// Deletes what a path names.
+    func delete(_ path: String) async throws -> Answer {
+        var request = HTTPClientRequest(url: url + path)
+        request.method = .DELETE
+        return try await send(request)
+    }
+
     /// Posts JSON.
     func post(_ path: String, _ body: JSONValue) async throws -> Answer {
         var request = HTTPClientRequest(url: url + path)
@@ -151,7 +158,7 @@ extension APIClient.Answer {
         case 300..<400: return CommandFailure(.usage, "\(fact); give the address that it redirects to as --url")
         case 429, 503, 504: return CommandFailure(.tryAgain, "\(fact); try again later")
         case 500...: return CommandFailure(.unavailable, "\(fact); see the server's log")
-        default: return CommandFailure(.badData, "\(fact); correct the query")
+        default: return CommandFailure(.badData, "\(fact); correct what you asked for")
         }
     }
 }
