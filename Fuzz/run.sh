@@ -198,6 +198,7 @@ seed() {
         TrustPolicy) printf '{"schemaVersion":1,"fingerprint":"%s","owner":"A","plugins":["a-*"],"types":["private"],%s}' \
             F33B25B691074E84636570F37E4D0C6A708866E7 '"level":"process","mayRevoke":false' >"$corpus/policy" ;;
         Archive)
+            mkdir -p "$made/archives"
             python3 Tests/Catalog/hostile_archives.py "$made/archives" >/dev/null
             find "$made/archives" -name '*.zip' -size -64k -exec cp {} "$corpus/" \; ;;
         CatalogIndex) printf '{"kind":"plugin-catalog","schemaVersion":1,"name":"A","serial":7,"expires":9,"plugins":[%s]}' \
