@@ -238,6 +238,30 @@ struct PostgreSQLSourceTests {
         }
     }
 
+    /// A value of a macro means at each place what the text that the user is shown means there.
+    @Test(arguments: [
+        "select count(*) as n from (values (date '2026-01-01')) as v(d) where $__timeFilter(d::timestamptz) "
+            + "and $__timeFilter(d)",
+        "select $__timeFrom()::date as a, $__timeFrom()::timestamptz as n",
+        "select timestamptz '2026-01-01 00:00:30Z' >= $__timeFrom() as a, timestamp '2026-01-01 00:00:30' >= $__timeFrom() as n",
+        "select $__timeFrom() as f, count(*) as n from (values (now())) as v(t) where t >= $__timeFrom()",
+        "select concat($__timeFrom(), '-') as n", "select $__timeFrom() is null as n",
+        "select json_build_object('f', $__timeFrom())::text as n",
+        "select t - $__timeFrom() as n from (values (timestamptz '2026-01-01 00:00:30Z')) as v(t) "
+            + "group by t - $__timeFrom()",
+    ])
+    func macrosMeanWhatIsShown(sql: String) async throws {
+        try await withSource { (source, _) async throws in
+            let answer = try await source.query(table(sql))
+            let shown = try #require(answer.frame.meta?.executedQueryString)
+            let literal = try await source.query(table(shown))
+
+            #expect(answer.error == nil && literal.error == nil, "\(answer.error ?? literal.error!)")
+            #expect(!shown.contains("$__"))
+            #expect(answer.column("n") == literal.column("n"))
+        }
+    }
+
     @Test func severalResultsWithTheSameColumnsAreOne() async throws {
         try await withSource(["readOnly": false]) { (source, _) async throws in
             let one = try await source.query(

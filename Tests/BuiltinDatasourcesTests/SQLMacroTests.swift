@@ -166,6 +166,11 @@ struct SQLMacroTests {
         #expect(text.text == "a BETWEEN $1 AND $2 or b BETWEEN $1 AND $2")
         #expect(text.parameters == ["2020-01-02T03:04:05.123Z", "2020-01-02T04:04:05.123Z"])
         #expect(text.places == [10, 17, 33, 40])
+
+        let apart = try macros.expand("$__timeFilter(a) or $__timeFilter(b)").text
+            .parameterized(sharingTexts: false) { "$\($0)" }
+        #expect(apart.text == "a BETWEEN $1 AND $2 or b BETWEEN $3 AND $4")
+        #expect(apart.parameters.count == 4)
     }
 
     @Test(arguments: [

@@ -35,6 +35,28 @@ extension EndToEnd {
             }
         }
 
+        /// Whoever may make data sources must not read the users and secrets of the server.
+        @Test func theServersOwnDatabaseIsNoDataSource() async throws {
+            try await GrafanaHome.use { home in
+                let folder = home.folder.appending(path: "other")
+                let (database, link) = (folder.appending(path: "my.db"), folder.appending(path: "link.db"))
+                try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+                let server = try await home.start(["database.path=\(database.path)"])
+                defer { server.program.end() }
+                try FileManager.default.linkItem(at: database, to: link)
+                for (name, file) in [("own", database), ("link", link)] {
+                    try server.addDataSource(
+                        name, type: "frser-sqlite-datasource", ["jsonData": ["path": .string(file.path)]])
+
+                    let health = try server.get("/api/datasources/uid/\(name)/health")
+                    let answer = try server.query(name, ["queryText": "select * from user", "queryType": "table"])
+
+                    #expect(health.message.contains("it is the server's own database"), "\(health.text)")
+                    #expect(answer.queryError?.contains("it is the server's own database") == true, "\(answer.text)")
+                }
+            }
+        }
+
         @Test func postgreSQLIsQueried() async throws {
             let database = try await RealDatabase.postgreSQL()
             try await check(

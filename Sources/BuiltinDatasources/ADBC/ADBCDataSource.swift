@@ -8,7 +8,9 @@ struct ADBCDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler {
     let runner: SQLRunner
 
     init(settings: DataSourceInstanceSettings, host: Host) throws {
-        let read = try ADBCSettings(settings, listed: host.setting(ADBCDriverEntry.setting))
+        let read = try ADBCSettings(
+            settings, listed: host.setting(ADBCDriverEntry.setting),
+            serverDatabase: host.setting(ServerDatabase.setting) ?? "")
         self.settings = read
         self.host = host
         let connector = ADBCConnector(read) { host.secret($0) }

@@ -76,8 +76,11 @@ struct ADBCFailure {
             known["details"] = .object(
                 JSONObject(details.map { (key: $0.key, value: .string(hide(secrets, in: $0.value))) }))
         }
+        // Drivers without SQLSTATE have no other status for a statement that their database does not understand.
+        let isStatement =
+            isQuery && sqlState.isEmpty && [ADBC_STATUS_INTERNAL, ADBC_STATUS_UNKNOWN].contains(status)
         return PluginError(
-            code, hide(secrets, in: isQuery ? "db query error: \(text)" : "\(what) failed: \(text)"),
+            isStatement ? .invalid : code, hide(secrets, in: isQuery ? "db query error: \(text)" : "\(what) failed: \(text)"),
             source: .downstream, details: JSONText(JSONValue.object(known).encoded()))
     }
 

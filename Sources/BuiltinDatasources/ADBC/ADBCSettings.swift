@@ -24,7 +24,7 @@ struct ADBCSettings: Sendable {
 
     /// - Parameter listed: what the operator lists in `[plugin.gf-adbc-datasource] drivers`.
     /// - Throws: ``PluginError`` `.invalid`, `.forbidden` for a driver that is not listed.
-    init(_ settings: DataSourceInstanceSettings, listed: String?) throws {
+    init(_ settings: DataSourceInstanceSettings, listed: String?, serverDatabase: String = "") throws {
         let jsonData = settings.jsonData
         driver = try Self.driver(try Self.text("driver", in: jsonData), among: try ADBCDriverEntry.list(listed ?? ""))
         uri = settings.url
@@ -46,6 +46,20 @@ struct ADBCSettings: Sendable {
         self.dialect = dialect
         isReadOnly = jsonData["readOnly"]?.bool ?? true
         limits = try SQLPool.Limits(jsonData: jsonData)
+        for value in [uri] + databaseOptions.map(\.value)
+        where ServerDatabase.contains(Self.filePath(value), database: serverDatabase) {
+            throw PluginError(
+                .forbidden, "the address leads to the server's own database; name another one", source: .user)
+        }
+    }
+
+    /// The file that an address of a driver for files names.
+    private static func filePath(_ address: String) -> String {
+        var path = address.prefix { $0 != "?" }
+        for prefix in ["sqlite:", "duckdb:", "file:", "//localhost/", "///"] where path.hasPrefix(prefix) {
+            path = path.dropFirst(prefix.hasSuffix("/") ? prefix.utf8.count - 1 : prefix.utf8.count)
+        }
+        return String(path)
     }
 
     private static func driver(_ name: String, among listed: [ADBCDriverEntry]) throws -> ADBCDriverEntry {

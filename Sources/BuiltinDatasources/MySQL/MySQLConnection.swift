@@ -108,11 +108,10 @@ final class MySQLConnection: SQLConnection {
     func begin(_ query: SQLQuery) throws -> [String] {
         let sql = query.text.literal
         if settings.isReadOnly {
-            // Whether `\` escapes is the server's setting: the statement must be harmless both ways.
-            for hasEscapes in [true, false] {
-                try SQLReadOnly.check(
-                    sql, SQLLexer.Rules(hasBackslashEscapes: hasEscapes, isMySQL: true), forbidden: ["INTO"])
-            }
+            // Whether `\` escapes is a setting of the session, of which the server tells with each answer.
+            let hasEscapes = handle.pointee.server_status & UInt32(SERVER_STATUS_NO_BACKSLASH_ESCAPES) == 0
+            try SQLReadOnly.check(
+                sql, SQLLexer.Rules(hasBackslashEscapes: hasEscapes, isMySQL: true), forbidden: ["INTO"])
             try execute("START TRANSACTION READ ONLY")
         }
         try execute(sql)

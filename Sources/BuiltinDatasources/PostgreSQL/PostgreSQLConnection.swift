@@ -42,6 +42,8 @@ final class PostgreSQLConnection: SQLConnection {
     private var pending: OpaquePointer?
     /// Whether results of the statement may still come.
     private var isRunning = false
+    /// The SQLSTATE with which the statement failed.
+    private var failedState: String?
     /// The connection cannot be used any more.
     private var isBroken = false
 
@@ -165,10 +167,7 @@ final class PostgreSQLConnection: SQLConnection {
             try SQLReadOnly.check(query.text.literal, .postgreSQL)
             try execute("BEGIN READ ONLY")
         }
-        try send(query.text)
-        isRunning = true
-        guard PQsetSingleRowMode(handle) == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
-        guard let result = try nextRows() else { return [] }
+        guard let result = try firstRows(query.text) else { return [] }
         pending = result
         let places = 0..<PQnfields(result)
         names = places.map { PQfname(result, $0).map { String(cString: $0) } ?? "" }
@@ -177,11 +176,34 @@ final class PostgreSQLConnection: SQLConnection {
         return names
     }
 
-    /// Sends the values of macros as parameters where the statement has a place for them, else as text.
-    private func send(_ text: SQLText) throws {
-        let prepared = text.parameterized { "$\($0)" }
+    /// Sends a statement and waits for its first rows.
+    ///
+    /// A literal means in some places what a parameter does not: `concat('x')`, or the same text in the select list and
+    /// in GROUP BY. A statement that the server refuses for that, before it runs, is sent with literals instead.
+    private func firstRows(_ text: SQLText) throws -> OpaquePointer? {
+        let prepared = text.parameterized(sharingTexts: false) { "$\($0)" }
+        let hasParameters = SQLParameters.fit(prepared, .postgreSQL)
+        try send(text, hasParameters ? prepared : nil)
+        do {
+            return try nextRows()
+        } catch let error where hasParameters && failedState.map(Self.statesOfTypes.contains) == true {
+            while let rest = try nextResult() { PQclear(rest) }
+            isRunning = false
+            guard !isBroken else { throw error }
+            if isReadOnly { try execute("ROLLBACK; BEGIN READ ONLY") }
+            try send(text, nil)
+            return try nextRows()
+        }
+    }
+
+    /// Of statements whose types do not fit: undefined or ambiguous function or operator, mismatch, a parameter without
+    /// a type or with two, a column that is not in GROUP BY, no such conversion.
+    private static let statesOfTypes: Set = ["42883", "42725", "42804", "42P18", "42P08", "42803", "42846"]
+
+    /// Sends the values of macros as parameters, or the statement as text.
+    private func send(_ text: SQLText, _ prepared: SQLText.Parameterized?) throws {
         let sent: Int32
-        if SQLParameters.fit(prepared, .postgreSQL) {
+        if let prepared {
             let values = prepared.parameters.map { strdup($0) }
             defer { values.forEach { free($0) } }
             sent = PQsendQueryParams(
@@ -194,6 +216,9 @@ final class PostgreSQLConnection: SQLConnection {
             sent = PQsendQuery(handle, text.literal)
         }
         guard sent == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
+        failedState = nil
+        isRunning = true
+        guard PQsetSingleRowMode(handle) == 1 else { throw PostgreSQLFailure.statement(nil, handle) }
     }
 
     /// The type that a literal would have: int4 or int8 for a number, none for a text.
@@ -216,6 +241,7 @@ final class PostgreSQLConnection: SQLConnection {
                 throw PluginError(.unsupported, "db query error: COPY is not supported; use SELECT", source: .user)
             default:
                 defer { PQclear(result) }
+                failedState = PQresultErrorField(result, Int32(UInt8(ascii: "C"))).map { String(cString: $0) }
                 throw PostgreSQLFailure.statement(result, handle)
             }
         }

@@ -111,7 +111,9 @@ struct SQLAnswer {
 
     private mutating func deliver(_ batch: SQLBatch) async throws {
         var rows = SQLRows(names: names, batch: batch)
+        rows.batch.lost = [:]
         try rows.convertTimes(query)
+        lost.merge(rows.batch.lost, uniquingKeysWith: +)
         if var gaps {
             let before = rowCount - batch.rowCount
             let room = min(query.rowLimit - before, cellsLeft / max(1, batch.columns.count))

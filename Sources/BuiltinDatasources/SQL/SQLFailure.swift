@@ -36,12 +36,14 @@ enum SQLFailure {
         case "57014": .cancelled
         case "42501": .forbidden
         case "25006": .forbidden
+        // A place holder without a value.
+        case "08P01": .invalid
         default:
             switch sqlState.prefix(2) {
             case "28": .unauthenticated
             case "08", "57": .io
             case "53": .limit
-            case "22", "23", "25", "26", "34", "3D", "3F", "42": .invalid
+            case "0A", "22", "23", "25", "26", "34", "3D", "3F", "42", "54": .invalid
             default: .downstream
             }
         }

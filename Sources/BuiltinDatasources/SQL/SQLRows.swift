@@ -22,7 +22,9 @@ struct SQLRows {
         timeIndex = names.lastIndex { query.timeColumns.contains($0) }
         for index in names.indices where isTime(index, query) && batch.columns[index].type != .time {
             do {
-                batch.columns[index] = try TimeConversion.column(batch.columns[index])
+                let (column, lost) = try TimeConversion.column(batch.columns[index])
+                batch.columns[index] = column
+                if lost > 0 { batch.lost[names[index], default: 0] += lost }
             } catch {
                 throw PluginError(
                     .invalid, "converting time columns failed: column \"\(names[index])\": \(error)", source: .plugin)
@@ -63,8 +65,15 @@ struct SQLRows {
 
 /// Makes a time column of numbers and texts, as Grafana guesses their unit.
 enum TimeConversion {
+    /// - Returns: the times, and how many values are none.
     /// - Throws: ``MacroError`` for a text that is no number.
-    static func column(_ column: Column) throws -> Column {
+    static func column(_ column: Column) throws -> (times: Column, lost: Int) {
+        var lost = 0
+        func append(_ number: Double) {
+            let time = time(number)
+            if time == nil { lost += 1 }
+            builder.append(time)
+        }
         var builder = ColumnBuilder<Timestamp>(isNullable: true, capacity: column.count)
         for index in 0..<column.count {
             if column.isNull(at: index) {
@@ -74,14 +83,15 @@ enum TimeConversion {
                 guard let number = FloatParser.parse(text) else {
                     throw MacroError("unable to convert data to a time field: \"\(text.prefix(64))\" is not a number")
                 }
-                builder.append(time(number))
+                append(number)
             } else if let number = column.double(at: index) {
-                builder.append(time(number))
+                append(number)
             } else {
+                lost += 1
                 builder.appendNull()
             }
         }
-        return builder.finish()
+        return (builder.finish(), lost)
     }
 
     /// A number of ten digits is seconds, one of nineteen nanoseconds, every other milliseconds.

@@ -34,14 +34,21 @@ struct SQLText: Sendable, Equatable {
         var places: [Int] = []
     }
 
-    /// The statement with numbered place holders, and the values for them; equal values share a place holder, so that
-    /// an expression that is written twice, as in GROUP BY, stays the same expression.
-    func parameterized(_ placeholder: (Int) -> String) -> Parameterized {
+    /// The statement with numbered place holders, and the values for them.
+    ///
+    /// Equal values share a place holder, so that an expression that is written twice, as in GROUP BY, stays the same
+    /// expression.
+    ///
+    /// - Parameter sharingTexts: false: only numbers share. A database that finds out the type of a place holder by where
+    ///   it stands takes the first place for all.
+    func parameterized(sharingTexts: Bool = true, _ placeholder: (Int) -> String) -> Parameterized {
         pieces.reduce(into: Parameterized()) { result, piece in
             switch piece {
             case .text(let part): result.text += part
             case .value(_, let value):
-                let place = result.parameters.firstIndex(of: value) ?? result.parameters.count
+                let isShared = sharingTexts || Int64(value) != nil
+                let known = isShared ? result.parameters.firstIndex(of: value) : nil
+                let place = known ?? result.parameters.count
                 if place == result.parameters.count { result.parameters.append(value) }
                 result.places.append(result.text.utf8.count)
                 result.text += placeholder(place + 1)

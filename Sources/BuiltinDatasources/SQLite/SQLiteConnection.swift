@@ -41,7 +41,7 @@ final class SQLiteSourceConnection: SQLConnection {
     ///
     /// - Throws: ``PluginError``.
     static func open(_ settings: SQLiteSettings) throws -> SQLOpened {
-        if let fault = SQLitePathRules.fault(of: settings.path) {
+        if let fault = SQLitePathRules.fault(of: settings.path, serverDatabase: settings.serverDatabase) {
             throw PluginError(.invalid, "the file \(settings.path) cannot be opened: \(fault)", source: .plugin)
         }
         var opened: OpaquePointer?
@@ -67,7 +67,8 @@ final class SQLiteSourceConnection: SQLConnection {
     private init(_ handle: OpaquePointer, _ interrupter: SQLiteInterrupter, _ settings: SQLiteSettings) {
         self.handle = handle
         self.interrupter = interrupter
-        guardian = SQLiteGuardian(isReadOnly: settings.isReadOnly, attachLimit: settings.attachLimit)
+        guardian = SQLiteGuardian(
+            isReadOnly: settings.isReadOnly, attachLimit: settings.attachLimit, serverDatabase: settings.serverDatabase)
     }
 
     private static func uri(of settings: SQLiteSettings) -> String {

@@ -9,7 +9,8 @@ struct SQLiteDataSource: QueryHandler, CheckHealthHandler {
 
     init(settings: DataSourceInstanceSettings, host: Host) throws {
         let read = try SQLiteSettings(
-            jsonData: settings.jsonData, secureOptions: host.secret("securePathOptions"))
+            jsonData: settings.jsonData, secureOptions: host.secret("securePathOptions"),
+            serverDatabase: host.setting(ServerDatabase.setting) ?? "")
         self.settings = read
         self.host = host
         // A file may be replaced at any time: it is opened for each query, and nothing stays open.
@@ -25,7 +26,7 @@ struct SQLiteDataSource: QueryHandler, CheckHealthHandler {
     }
 
     func checkHealth(context: CallContext) async throws -> HealthResult {
-        if let fault = SQLitePathRules.fault(of: settings.path) {
+        if let fault = SQLitePathRules.fault(of: settings.path, serverDatabase: settings.serverDatabase) {
             return HealthResult(.error, "error checking db: \(fault)")
         }
         do {

@@ -6,13 +6,15 @@ import PluginABI
 final class SQLiteGuardian: Sendable {
     let isReadOnly: Bool
     private let attachLimit: Int
+    private let serverDatabase: String
 
     static let readOnly =
         "the statement writes, and this data source only reads; set readOnly to false in the data source to allow it"
     static let oneStatement =
         "this data source only reads and runs one statement a query; set readOnly to false in the data source to allow more"
 
-    init(isReadOnly: Bool, attachLimit: Int) {
+    init(isReadOnly: Bool, attachLimit: Int, serverDatabase: String) {
+        self.serverDatabase = serverDatabase
         self.isReadOnly = isReadOnly
         self.attachLimit = attachLimit
     }
@@ -57,7 +59,8 @@ final class SQLiteGuardian: Sendable {
         case SQLITE_ATTACH:
             // A name that is computed is not known yet, and so not allowed.
             guard attachLimit > 0, let first, !first.isEmpty else { return false }
-            return SQLitePathRules.fault(of: first.hasPrefix("file:") ? String(first.dropFirst(5)) : first) == nil
+            let path = first.hasPrefix("file:") ? String(first.dropFirst(5)) : first
+            return SQLitePathRules.fault(of: path, serverDatabase: serverDatabase) == nil
         case SQLITE_DETACH: return attachLimit > 0
         default: return !isReadOnly
         }

@@ -14,16 +14,20 @@ struct SQLiteSettings: Sendable, Equatable {
     var isReadOnly: Bool
     /// Run at opening, such as `busy_timeout(5000)`.
     var pragmas: [String] = []
+    /// The server's own database; empty when the host has none.
+    var serverDatabase = ""
     /// Whether the file never changes while it is open, so that no locks are needed.
     var isImmutable = false
 
     static func == (left: SQLiteSettings, right: SQLiteSettings) -> Bool {
         left.path == right.path && left.attachLimit == right.attachLimit && left.isReadOnly == right.isReadOnly
             && left.pragmas == right.pragmas && left.isImmutable == right.isImmutable
+            && left.serverDatabase == right.serverDatabase
     }
 
     /// - Throws: ``PluginError`` `.invalid`.
-    init(jsonData: JSONValue, secureOptions: String?) throws {
+    init(jsonData: JSONValue, secureOptions: String?, serverDatabase: String = "") throws {
+        self.serverDatabase = serverDatabase
         let path = try Self.text("path", in: jsonData)
         guard !path.isEmpty else { throw PluginError(.invalid, "the setting path is empty; name a SQLite file") }
         let prefix = try Self.text("pathPrefix", in: jsonData)
@@ -152,8 +156,9 @@ enum SQLitePathRules {
     }
 
     /// What is wrong with the file, in the words of the plugin; nil when it can be opened.
-    static func fault(of path: String) -> String? {
+    static func fault(of path: String, serverDatabase: String) -> String? {
         if isBlocked(path) { return "path contains blocked term from GF_PLUGIN_BLOCK_LIST" }
+        if ServerDatabase.contains(path, database: serverDatabase) { return "it is the server's own database" }
         var status = stat()
         guard stat(path, &status) == 0 else { return "no file exists at the file path" }
         switch status.st_mode & S_IFMT {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import BuiltinDatasources
 import Catalog
+import FoundationEssentials
 import Glibc
 import Logging
 import NIOCore
@@ -151,6 +152,9 @@ enum Composition {
             dialTimeout: .seconds(try settings.int("dataproxy", "dialTimeout", in: 1...86_400)),
             idleTimeout: .seconds(try settings.int("dataproxy", "idle_conn_timeout_seconds", in: 1...86_400)),
             userAgent: "Grafana/\(ServerOptions.announcedVersion)")
+        var pluginSettings = plugins.pluginSettings
+        let database = URL(filePath: DatabaseAccess.path(settings)).path
+        for id in ServerDatabase.plugins { pluginSettings[id, default: [:]][ServerDatabase.setting] = database }
         let disabled = try await stores.keyValues.keys(orgID: 0, namespace: KeyValueStore.disabledPlugins)
         return PlatformConfiguration(
             coreFolder: RunnerSettings.corePlugins, pluginsFolder: plugins.folder, pluginPaths: plugins.paths,
@@ -159,7 +163,7 @@ enum Composition {
             rowLimit: try settings.int("dataproxy", "row_limit", in: 1...1_000_000_000),
             caching: try caching(settings),
             isolation: plugins.isolation, runner: plugins.runner,
-            goPlugins: plugins.goPlugins, pluginSettings: plugins.pluginSettings, controlGroups: plugins.controlGroups,
+            goPlugins: plugins.goPlugins, pluginSettings: pluginSettings, controlGroups: plugins.controlGroups,
             quarantine: plugins.survivesCrashes ? .on(recovery) : .off)
     }
 }
