@@ -106,7 +106,7 @@ public struct GrafanaServer: Service, CustomStringConvertible {
             try await withGracefulShutdownHandler {
                 try await group.run()
             } onGracefulShutdown: {
-                health.setReady(false)
+                health.end()
             }
         } catch {
             await shutDown()
@@ -140,12 +140,15 @@ public struct GrafanaServer: Service, CustomStringConvertible {
     private func serverRuns(on channel: any Channel) async {
         switch services.options.address {
         case .tcp(let host, let port):
-            services.health.setReady(true)
             await onServerRunning(.tcp(host: host, port: channel.localAddress?.port ?? port))
         case .unixSocket(let path, let mode, let group):
             UnixSocketFile(path: path).setAccess(mode: mode, group: group, logger: logger)
-            services.health.setReady(true)
             await onServerRunning(.unixSocket(path: path))
+        }
+        // Connections are accepted from here on; a balancer waits for the plugins, but not for one that hangs.
+        Task {
+            await services.platform.waitUntilLoaded(atMost: .seconds(10))
+            services.health.begin()
         }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Glibc
 import PluginABI
 import TestSupport
@@ -51,6 +52,28 @@ extension EndToEnd.FirstStartTests {
             let log = server.log
             #expect(log.contains("level=debug"), "the level is not in force")
             for secret in ["pass-of", "key-of-the", "token-of"] { #expect(!log.contains(secret), "\(secret)") }
+        }
+    }
+
+    /// Its program would be given a minute to say where it listens.
+    @Test func aPluginThatHangsAtItsStartKeepsNobodyWaiting() async throws {
+        try await GrafanaHome.use { home in
+            let folder = home.plugins.appending(path: "hanging")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            let json =
+                #"{"id": "test-hanging-datasource", "type": "datasource", "name": "H", "backend": true, "#
+                + #""executable": "h"}"#
+            try json.write(to: folder.appending(path: "plugin.json"), atomically: true, encoding: .utf8)
+            let program = folder.appending(path: "h_linux_amd64")
+            try "#!/bin/sh\nexec sleep 300\n".write(to: program, atomically: true, encoding: .utf8)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
+
+            let server = try await home.start(environment: ["GF_DEFAULT_APP_MODE": "development"])
+            defer { server.program.end() }
+            let answer = try server.query("demo", ["scenarioId": "random_walk", "maxDataPoints": 10])
+
+            #expect(answer.status == 200, "\(answer.text)")
+            #expect(!server.log.contains("Plugin not loaded"), "it was waited for")
         }
     }
 

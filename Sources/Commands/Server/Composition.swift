@@ -59,7 +59,10 @@ enum Composition {
                 await platform.shutDown()
                 throw error
             }
-            await platform.load()
+            // A plugin that takes its time, or hangs, does not keep the server from answering.
+            let loading = Task { await platform.load() }
+            await platform.waitUntilLoaded(atMost: .seconds(1))
+            defer { loading.cancel() }
             let server = try GrafanaServer(
                 settings: settings, stores: stores, platform: platform, administration: administration,
                 trust: trust.trust, logger: Logger(label: "server")

@@ -177,8 +177,10 @@ final class CallTable: Sendable {
     // MARK: End
 
     /// The plugin completes a call.
-    func complete(_ handle: OpaquePointer, _ status: gf_status) -> gf_status {
-        guard let (slot, generation) = find(handle) else { return lateCompletion() }
+    ///
+    /// - Parameter isHosts: whether the host does so for a plugin that cannot: what is late then is no fault of the plugin.
+    func complete(_ handle: OpaquePointer, _ status: gf_status, isHosts: Bool = false) -> gf_status {
+        guard let (slot, generation) = find(handle) else { return isHosts ? GF_STATE : lateCompletion() }
         enum Outcome {
             case delivered((any CallReceiver)?, PluginError?, [(refID: String, error: PluginError)])
             case late
@@ -211,8 +213,8 @@ final class CallTable: Sendable {
             receiver?.completed(error)
         case .late:
             runtime.counters.stuck.subtract(1, ordering: .relaxed)
-            runtime.misbehaved("a call was completed after it had been given up", rule: "GF-R-011")
-        case .twice: return lateCompletion()
+            if !isHosts { runtime.misbehaved("a call was completed after it had been given up", rule: "GF-R-011") }
+        case .twice: return isHosts ? GF_STATE : lateCompletion()
         }
         finishIfIdle(slot)
         return GF_OK
@@ -349,6 +351,9 @@ final class CallTable: Sendable {
             resume(index: index, generation: generation, event: GF_EVENT_CREDIT, source: 0)
         }
     }
+
+    /// Whether a call has neither ended nor been given up.
+    func isRunning(_ handle: OpaquePointer) -> Bool { withRunning(handle) { _, _ in true } ?? false }
 
     // MARK: The watchdog
 

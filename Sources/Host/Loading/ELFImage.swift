@@ -98,13 +98,22 @@ public struct ELFImage: Sendable, Equatable {
 }
 
 /// Why bytes are not a readable ELF file.
-public enum ELFError: Error, Sendable, Equatable {
+public enum ELFError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The magic number is missing; the first bytes, printable.
     case notELF(found: String)
     /// A header points past the end of the file.
     case truncated(what: String, needed: UInt64, size: Int)
     /// A value that no linker writes.
     case malformed(String)
+
+    /// What was found, for people.
+    public var description: String {
+        switch self {
+        case .notELF(let found): found
+        case .truncated(let what, let needed, let size): "\(size) bytes, of which \(what) needs \(needed)"
+        case .malformed(let what): what
+        }
+    }
 }
 
 extension ELFImage {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CPluginABI
 public import PluginABI
+internal import Synchronization
 
 /// The calls of the platform. Queries pass ``PluginPlatform/queryMiddlewares`` first. Then each call is resolved to an
 /// instance of its data source, and goes on with deadline and budget (the limits), identity and headers (the facts), metrics.
@@ -138,9 +139,23 @@ extension PluginPlatform {
         }
     }
 
+    /// Waits for the end of ``load()``, but no longer than that.
+    public func waitUntilLoaded(atMost patience: Duration) async {
+        let clock = ContinuousClock()
+        let end = clock.now + patience
+        while !isLoaded.load(ordering: .acquiring), clock.now < end, !Task.isCancelled {
+            try? await clock.sleep(for: .milliseconds(2))
+        }
+    }
+
     /// The error for a plugin that is not registered: it was refused, or there is none.
     private func notRunning(_ id: String) -> PluginError {
         guard let refusal = refusals.first(where: { $0.pluginID == id && $0.isFault }) else {
+            if !isLoaded.load(ordering: .acquiring) {
+                return PluginError(
+                    .state, "the server is still loading plugins, and '\(id)' is not there yet; try again in a moment",
+                    source: .host, retryAfter: .seconds(1))
+            }
             return PluginError(
                 .notFound, "plugin '\(id)' is not installed; install it or choose another data source type",
                 source: .host)

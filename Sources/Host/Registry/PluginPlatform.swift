@@ -34,6 +34,8 @@ public final class PluginPlatform: Service {
     private let isolation: Mutex<IsolationPolicy>
     /// One change of the set of plugins at a time.
     private let turn = Turn()
+    /// Whether ``load()`` has ended.
+    let isLoaded = Atomic(false)
 
     /// Prepares the shared services and the HTTP client; no plugin runs before ``load()``.
     public init(
@@ -92,6 +94,7 @@ public final class PluginPlatform: Service {
         await quarantine.load()
         await turn.take { await loadBuiltins() }
         await turn.take { _ = await reloadNow(folders: nil) }
+        isLoaded.store(true, ordering: .releasing)
     }
 
     private func loadBuiltins() async {
@@ -174,19 +177,29 @@ public final class PluginPlatform: Service {
             folders.map { $0.map { PluginSource.folder(path: $0, class: .external) } } ?? configuration.sources
         let prepared = await pipeline.prepare(sources: sources, registered: registry.folders)
         registry.setRefusals(prepared.refusals, inFolders: folders)
-        for plugin in prepared.validated {
-            do {
-                if !isForced, refresh(plugin) { continue }
-                try await initialize(plugin, builtin: nil)
-            } catch let refusal as PluginRefusal {
-                refused(refusal)
-            } catch {
-                logger.error("Plugin not loaded", metadata: ["plugin.id": "\(plugin.id)", "error": "\(error)"])
+        let changed = prepared.validated.filter { isForced || !refresh($0) }
+        // Programs and processes start side by side: one that hangs keeps no other one waiting.
+        await withDiscardingTaskGroup { group in
+            for plugin in changed where plugin.executableImage != nil || level(of: plugin) > .inProcess {
+                group.addTask { await self.start(plugin) }
+            }
+            for plugin in changed where plugin.executableImage == nil && level(of: plugin) <= .inProcess {
+                await start(plugin)
             }
         }
         await removeMissing(prepared, folders: folders)
         return registry.refusals.filter { refusal in
             folders?.contains { refusal.folder == $0 || refusal.folder.hasPrefix($0 + "/") } ?? true
+        }
+    }
+
+    private func start(_ plugin: ValidatedPlugin) async {
+        do {
+            try await initialize(plugin, builtin: nil)
+        } catch let refusal as PluginRefusal {
+            refused(refusal)
+        } catch {
+            logger.error("Plugin not loaded", metadata: ["plugin.id": "\(plugin.id)", "error": "\(error)"])
         }
     }
 

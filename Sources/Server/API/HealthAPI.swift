@@ -15,12 +15,17 @@ final class HealthState: Sendable {
     }
 
     private static let lifetime = Duration.seconds(5)
-    private let isReadyFlag = Atomic<Bool>(false)
+    private let hasBegun = Atomic<Bool>(false)
+    private let isEnding = Atomic<Bool>(false)
     private let lastCheck = Mutex<Check?>(nil)
 
-    var isReady: Bool { isReadyFlag.load(ordering: .relaxed) }
+    var isReady: Bool { hasBegun.load(ordering: .relaxed) && !isEnding.load(ordering: .relaxed) }
 
-    func setReady(_ isReady: Bool) { isReadyFlag.store(isReady, ordering: .relaxed) }
+    /// The server is ready, unless it ends already.
+    func begin() { hasBegun.store(true, ordering: .relaxed) }
+
+    /// The server takes no new work.
+    func end() { isEnding.store(true, ordering: .relaxed) }
 
     /// Asks the database; the verdict holds for five seconds.
     func isDatabaseHealthy(_ database: Database) async -> Bool {

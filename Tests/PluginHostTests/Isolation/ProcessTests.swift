@@ -252,6 +252,17 @@ struct ProcessTests {
         }
     }
 
+    @Test func memoryThatIsSharedCountsToo() async throws {
+        let runner = RunnerSettings(memoryBytes: 64 << 20, sharedBytes: 64 << 20)
+        try await PryingPlugin.run(runner: runner) { plugin in
+            let answer = try await plugin.answer(["try": "share"])
+
+            #expect(answer.error?.code == .crashed, "\(answer)")
+            #expect(plugin.process?.lastFailure.contains("more than the 128 MiB") == true)
+            #expect((plugin.process?.limitsHit["memory"] ?? 0) > 0)
+        }
+    }
+
     @Test(arguments: [0, 100, 70_000, 3_000_000])
     func bodiesComeWhole(size: Int) async throws {
         try await PryingPlugin.run { plugin in

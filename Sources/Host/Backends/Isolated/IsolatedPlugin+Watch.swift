@@ -11,7 +11,8 @@ extension IsolatedPlugin {
     /// A process that somebody stopped answers nothing; it is given so many looks, five seconds, to be continued.
     private static let mostStoppedLooks = 20
 
-    /// Looks at the process as long as calls run or instances are made: at its processor time, and whether it moves at all.
+    /// Looks at the process as long as calls run or instances are made: at its processor time, and whether it moves at all,
+    /// and at its memory.
     func watchProcess() {
         guard let process = state.withLock({ $0.processor.isOpen ? nil : $0.process }) else { return }
         let used = process.usage.processorSeconds
@@ -31,9 +32,18 @@ extension IsolatedPlugin {
             case idle
             case over(Duration)
             case stopped
+            case large
         }
-        let used = process.usage.processorSeconds
+        let usage = process.usage
+        let used = usage.processorSeconds
+        let most = settings.memoryBytes == 0 ? UInt64.max : settings.memoryBytes + settings.sharedBytes
         let finding = state.withLock { state -> Finding in
+            // The kernel's limit of a process leaves out what it shares with nobody but could.
+            if state.process === process, usage.memoryBytes > most {
+                state.processor.close()
+                state.limitsHit["memory", default: 0] += 1
+                return .large
+            }
             guard state.process === process, !state.calls.isEmpty || !state.creating.isEmpty else {
                 state.processor.close()
                 return .idle
@@ -58,6 +68,10 @@ extension IsolatedPlugin {
         switch finding {
         case .fine: lookLater(process, stoppedLooks: stoppedLooks)
         case .idle: return
+        case .large:
+            process.end(
+                "took \(usage.memoryBytes >> 20) MiB, more than the \(most >> 20) MiB of max_memory_mib and "
+                    + "max_shared_memory_mib, and was ended")
         case .stopped: process.end("was stopped by a signal while calls waited for it, and was ended")
         case .over(let time):
             process.end(

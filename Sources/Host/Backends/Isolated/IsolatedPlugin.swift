@@ -220,8 +220,8 @@ final class IsolatedPlugin: @unchecked Sendable {
     func finish(_ handle: UInt64, _ error: PluginError?) {
         guard let calls = state.withLock({ $0.runtime })?.calls, let handle = OpaquePointer(bitPattern: UInt(handle))
         else { return }
-        if let error { error.withGF(refID: "") { _ = calls.setError(handle, $0) } }
-        _ = calls.complete(handle, error?.code.rawValue ?? GF_OK)
+        if let error, calls.isRunning(handle) { error.withGF(refID: "") { _ = calls.setError(handle, $0) } }
+        _ = calls.complete(handle, error?.code.rawValue ?? GF_OK, isHosts: true)
     }
 
     /// Begins a call: sends it if the process has its instance, else lets it wait.
