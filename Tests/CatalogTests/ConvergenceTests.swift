@@ -16,10 +16,16 @@ struct ConvergenceTests {
         let loaded = Mutex<[String]>([])
         /// A version that this server does not run.
         let refused: String?
+        /// What else happens while a plugin is loaded.
+        let meanwhile: @Sendable () async throws -> Void
 
-        init(refusing version: String? = nil) { refused = version }
+        init(refusing version: String? = nil, meanwhile: @escaping @Sendable () async throws -> Void = {}) {
+            refused = version
+            self.meanwhile = meanwhile
+        }
 
         func pickUp(_ plugin: InstalledPlugin) async throws {
+            try await meanwhile()
             guard plugin.facts.version != refused else {
                 throw CatalogError(.serverRefused, "plugin '\(plugin.facts.id)': its own words")
             }
@@ -99,6 +105,31 @@ struct ConvergenceTests {
             try await first.converge()
             #expect(try place.tree().isEmpty)
             #expect(try other.tree().isEmpty)
+        }
+    }
+
+    /// The database is asked after the wait: what it said before an installation ended would undo it.
+    @Test func whatIsInstalledMeanwhileIsNotUndone() async throws {
+        try await Self.withCatalogue { place, stores in
+            let converging = Mutex<Task<Void, any Error>?>(nil)
+            let other = Mutex<PluginAdministration?>(nil)
+            let server = Self.server(
+                place, stores,
+                link: Link(meanwhile: {
+                    guard let server = other.withLock({ $0 }) else { return }
+                    converging.withLock { $0 = Task { try await server.converge() } }
+                    try await Task.sleep(for: .milliseconds(200))
+                }))
+            _ = try await server.install("acme-sine-panel", version: "1.0.0") { _ in }
+            other.withLock { $0 = server }
+
+            _ = try await server.install("acme-sine-panel", version: "1.1.0") { _ in }
+            other.withLock { $0 = nil }
+            try await converging.withLock { $0 }?.value
+            try await server.converge()
+
+            #expect(converging.withLock { $0 } != nil)
+            #expect(try place.version() == "1.1.0")
         }
     }
 

@@ -150,11 +150,13 @@ public struct PluginAdministration: Sendable {
     /// Each change in the database is carried out once on each plugins folder, so that what an operator does to one folder
     /// afterwards stays, also that he removes a plugin. A folder that is new, or was lost, gets them all.
     public func converge() async throws {
-        let rows = try await desired.list()
-        guard !rows.isEmpty else { return }
+        guard try await !desired.list().isEmpty else { return }
         try await turn.take {
+            // Read within the turn, after the wait for an installation that may have changed them, and after what was
+            // applied: another server of the same folder may be quicker.
             var applied = try AppliedRevisions(folder: configuration.folder)
-            for row in rows {
+            for row in try await desired.list() {
+                // Not only a higher one: a database that was made anew counts from 1 again.
                 let isNew = applied.revisions[row.pluginID] != row.revision
                 let present = try configuration.folder.installed(row.pluginID)
                 do {
