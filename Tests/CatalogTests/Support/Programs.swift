@@ -50,9 +50,10 @@ struct CLI: Sendable {
         let script = "\(before) exec \"$@\" >'\(output.path)' 2>'\(errors.path)'"
         var variables = ["GRAFANA_TRUST": place.trust.path, "SWIFT_BACKTRACE": "enable=no"]
         variables.merge(environment) { _, own in own }
+        // The leash's shell lets what it starts ignore Ctrl-C, which the program would then respect.
         let program = try LeashedProgram(
-            "bash", ["-c", script, "bash", try Self.program()] + words, environment: variables,
-            log: place.folder.appending(path: "shell-\(mark)"))
+            "env", ["--default-signal=INT", "bash", "-c", script, "bash", try Self.program()] + words,
+            environment: variables, log: place.folder.appending(path: "shell-\(mark)"))
         return (program, output, errors)
     }
 }
