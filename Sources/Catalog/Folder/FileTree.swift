@@ -131,6 +131,17 @@ enum FileTree {
 
     /// Replaces a file by a new one with these bytes; after a crash it is the old or the new one.
     static func replace(_ path: String, with bytes: [UInt8], temporary: String) throws {
+        try write(bytes, to: temporary)
+        try replace(path, by: temporary)
+    }
+
+    /// Lets a file take the place of another one.
+    static func replace(_ path: String, by temporary: String) throws {
+        guard rename(temporary, path) == 0 else { throw CatalogError.system("replace", path, errno) }
+    }
+
+    /// Writes a file that is on the disk when this returns; when it fails, nothing is there.
+    static func write(_ bytes: [UInt8], to temporary: String) throws {
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw CatalogError.system("make", temporary, errno) }
         do {
@@ -143,7 +154,6 @@ enum FileTree {
             unlink(temporary)
             throw error
         }
-        guard rename(temporary, path) == 0 else { throw CatalogError.system("replace", path, errno) }
     }
 
     static func forEachChunk(

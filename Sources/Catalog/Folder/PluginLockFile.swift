@@ -71,7 +71,7 @@ public struct PluginLockFile: Sendable, Equatable {
     }
 
     func save(to folder: PluginsFolder) throws {
-        try FileTree.replace(folder.lockFile, with: bytes, temporary: "\(folder.workspace)/plugins.lock.json.new")
+        try FileTree.replace(folder.lockFile, with: bytes, temporary: folder.newLockFile)
     }
 }
 

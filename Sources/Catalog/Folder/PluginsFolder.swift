@@ -17,6 +17,9 @@ public struct PluginsFolder: Sendable, Equatable {
     /// The name that the loader leaves out.
     public static let workspaceName = ".catalog"
 
+    /// The name of the file that records what is installed.
+    static let lockFileName = "plugins.lock.json"
+
     /// The folder need not exist yet.
     public init(path: String) {
         var path = path[...]
@@ -25,14 +28,15 @@ public struct PluginsFolder: Sendable, Equatable {
     }
 
     var workspace: String { "\(path)/\(Self.workspaceName)" }
-    var lockFile: String { "\(path)/plugins.lock.json" }
+    var lockFile: String { "\(path)/\(Self.lockFileName)" }
     var journal: String { "\(workspace)/journal.json" }
     var staging: String { "\(workspace)/staging" }
     var catalogues: String { "\(workspace)/catalogues.json" }
     /// New forms of files before they take the place of the old ones.
-    var temporaries: [String] {
-        [journal + ".new", "\(workspace)/plugins.lock.json.new"]
-    }
+    var temporaries: [String] { [journal + ".new", newLockFile, newKept, newKeptEntry] }
+    var newLockFile: String { "\(workspace)/\(Self.lockFileName).new" }
+    var newKept: String { "\(workspace)/kept.new" }
+    var newKeptEntry: String { "\(workspace)/entry.json.new" }
     func kept(_ id: String) -> String { "\(workspace)/kept/\(id)" }
     func keptTree(_ id: String) -> String { "\(kept(id))/tree" }
     func keptEntry(_ id: String) -> String { "\(kept(id))/entry.json" }

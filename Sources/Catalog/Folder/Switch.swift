@@ -6,7 +6,8 @@ import PluginABI
 /// Puts a plugin's new folder into the place of the old one, by one rename that no loader can see half done.
 ///
 /// A journal is written first. After a kill at any point ``recover(_:)`` finishes the switch if the rename has happened,
-/// and forgets it otherwise: the new folder is known by its inode.
+/// and forgets it otherwise: the new folder is known by its inode. What needs room on the disk is written before the rename
+/// too, so that a full disk leaves the old version; what fails after it all the same is taken back.
 struct Switch {
     /// What a journal says; without `new` the plugin goes, and paths start at the plugins folder.
     private struct Journal {
@@ -18,14 +19,20 @@ struct Switch {
         var staged: String
         var new: LockedPlugin?
         var old: LockedPlugin?
+        /// Who publishes the plugin from now on, where a roll-back brings another one back.
+        var publisher: String?
 
-        init(id: String, target: String, inode: UInt64?, staged: String, new: LockedPlugin?, old: LockedPlugin?) {
+        init(
+            id: String, target: String, inode: UInt64?, staged: String, new: LockedPlugin?, old: LockedPlugin?,
+            publisher: String? = nil
+        ) {
             self.id = id
             self.target = target
             self.inode = inode
             self.staged = staged
             self.new = new
             self.old = old
+            self.publisher = publisher
         }
 
         init?(_ bytes: [UInt8]) {
@@ -38,6 +45,7 @@ struct Switch {
             inode = json["inode"]?.string.flatMap { UInt64($0) }
             new = json["new"].flatMap { LockedPlugin(id: id, json: $0) }
             old = json["old"].flatMap { LockedPlugin(id: id, json: $0) }
+            publisher = json["publisher"]?.string
         }
 
         var bytes: [UInt8] {
@@ -47,6 +55,7 @@ struct Switch {
             if let inode { object["inode"] = .string(String(inode)) }
             if let new { object["new"] = new.json }
             if let old { object["old"] = old.json }
+            if let publisher { object["publisher"] = .string(publisher) }
             return Array(JSONValue.object(object).encoded().utf8)
         }
     }
@@ -69,12 +78,14 @@ struct Switch {
     }
 
     /// Puts the kept version back; the present one is kept instead.
-    func rollBack(from present: LockedPlugin, to kept: LockedPlugin) throws {
+    ///
+    /// - Parameter publisher: Whom the next version has to come from; nil when that does not change.
+    func rollBack(from present: LockedPlugin, to kept: LockedPlugin, publisher: String? = nil) throws {
         let staged = folder.keptTree(kept.id)
         try perform(
             Journal(
                 id: kept.id, target: kept.folder, inode: FileTree.inode(of: staged), staged: relative(staged),
-                new: kept, old: present))
+                new: kept, old: present, publisher: publisher))
     }
 
     /// Takes a plugin away, its kept version too.
@@ -93,14 +104,68 @@ struct Switch {
         guard root >= 0 else { throw CatalogError.system("open", folder.path, errno) }
         defer { close(root) }
         guard linux_sync_file_system(root) == 0 else { throw CatalogError.system("write", folder.path, errno) }
-        try FileTree.replace(folder.journal, with: journal.bytes, temporary: folder.journal + ".new")
         do {
+            try FileTree.replace(folder.journal, with: journal.bytes, temporary: folder.journal + ".new")
+            try Self.prepare(journal, folder)
             try Self.rename(journal, folder)
         } catch {
-            unlink(folder.journal)
+            Self.forget(folder)
             throw error
         }
-        try Self.finish(journal, folder, sparing: spare)
+        do {
+            try Self.finish(journal, folder, sparing: spare)
+        } catch {
+            if Self.takeBack(journal, folder, from: spare) { Self.forget(folder) }
+            throw error
+        }
+    }
+
+    /// Leaves nothing of a switch that did not happen.
+    private static func forget(_ folder: PluginsFolder) {
+        // The next claim removes what cannot be removed now.
+        for leftover in folder.temporaries { try? FileTree.remove(leftover) }
+        unlink(folder.journal)
+    }
+
+    /// Undoes an installation, also a part of what follows the rename.
+    ///
+    /// - Parameter spare: Where the version may be by now that was kept before.
+    /// - Returns: Whether all is as it was; if not, the next claim finishes the switch.
+    private static func takeBack(_ journal: Journal, _ folder: PluginsFolder, from spare: String?) -> Bool {
+        let (target, staged) = ("\(folder.path)/\(journal.target)", "\(folder.path)/\(journal.staged)")
+        guard let inode = journal.inode, FileTree.inode(of: target) == inode, staged != folder.keptTree(journal.id)
+        else { return false }
+        guard journal.old != nil else { return linux_rename_new(target, staged) == 0 }
+        let kept = folder.kept(journal.id)
+        if FileTree.kind(of: staged) == nil { try? FileTree.move(folder.keptTree(journal.id), to: staged) }
+        guard FileTree.kind(of: staged) == .folder, linux_exchange(staged, target) == 0 else { return false }
+        if FileTree.kind(of: folder.newKept) == nil { try? FileTree.remove(kept) }
+        if let spare, FileTree.kind(of: spare) == .folder { try? FileTree.move(spare, to: kept) }
+        return true
+    }
+
+    /// Writes what ``finish(_:_:sparing:)`` only has to move.
+    private static func prepare(_ journal: Journal, _ folder: PluginsFolder) throws {
+        if let old = journal.old {
+            try FileTree.makeFolder("\(folder.workspace)/kept")
+            try FileTree.makeFolder(folder.newKept)
+            try FileTree.write(Array(JSONText.indented(old.json).utf8), to: folder.newKeptEntry)
+        }
+        try FileTree.write(lock(after: journal, folder).bytes, to: folder.newLockFile)
+    }
+
+    private static func lock(after journal: Journal, _ folder: PluginsFolder) throws -> PluginLockFile {
+        var lock = try PluginLockFile(of: folder)
+        lock.plugins[journal.id] = journal.new
+        // Who published a plugin is never forgotten for "nobody", and going back to a version says nothing about it.
+        let isRollBack = "\(folder.path)/\(journal.staged)" == folder.keptTree(journal.id)
+        if let new = journal.new, !isRollBack,
+            new.publisher.fingerprint != nil || lock.publishers[journal.id] == nil
+        {
+            lock.publishers[journal.id] = new.publisher.pin
+        }
+        if let publisher = journal.publisher { lock.publishers[journal.id] = publisher }
+        return lock
     }
 
     private static func rename(_ journal: Journal, _ folder: PluginsFolder) throws {
@@ -137,23 +202,22 @@ struct Switch {
                 try FileTree.move(folder.kept(id), to: spare)
             }
             try FileTree.remove(folder.kept(id))
-            try FileTree.makeFolder("\(folder.workspace)/kept")
-            try FileTree.makeFolder(folder.kept(id))
+            // Made anew after a kill in the middle of this.
+            try FileTree.makeFolder(folder.newKept)
+            try FileTree.move(folder.newKept, to: folder.kept(id))
             try FileTree.move(staged, to: folder.keptTree(id))
         }
         if let old = journal.old, FileTree.kind(of: folder.keptTree(id)) == .folder {
-            let entry = Array(JSONText.indented(old.json).utf8)
-            try FileTree.replace(folder.keptEntry(id), with: entry, temporary: folder.keptEntry(id) + ".new")
+            if FileTree.kind(of: folder.newKeptEntry) == nil {
+                try FileTree.write(Array(JSONText.indented(old.json).utf8), to: folder.newKeptEntry)
+            }
+            try FileTree.replace(folder.keptEntry(id), by: folder.newKeptEntry)
         }
-        var lock = try PluginLockFile(of: folder)
-        lock.plugins[id] = journal.new
-        // Who published a plugin is never forgotten for "nobody", and going back to a version says nothing about it.
-        if let new = journal.new, staged != folder.keptTree(id),
-            new.publisher.fingerprint != nil || lock.publishers[id] == nil
-        {
-            lock.publishers[id] = new.publisher.pin
+        if FileTree.kind(of: folder.newLockFile) == nil {
+            try FileTree.write(lock(after: journal, folder).bytes, to: folder.newLockFile)
         }
-        try lock.save(to: folder)
+        try FileTree.replace(folder.lockFile, by: folder.newLockFile)
+        for leftover in [folder.newKept, folder.newKeptEntry] { try FileTree.remove(leftover) }
         unlink(folder.journal)
     }
 
@@ -167,6 +231,9 @@ struct Switch {
         }
         let present = FileTree.inode(of: "\(folder.path)/\(journal.target)")
         let hasHappened = journal.inode == nil ? present == nil : present == journal.inode
-        if hasHappened { try finish(journal, folder) } else { unlink(folder.journal) }
+        guard hasHappened else { return forget(folder) }
+        // A file that was being written when the process was killed may be a part of one.
+        for leftover in [folder.newLockFile, folder.newKeptEntry] { try FileTree.remove(leftover) }
+        try finish(journal, folder)
     }
 }

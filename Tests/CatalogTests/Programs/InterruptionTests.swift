@@ -53,6 +53,24 @@ extension ProgramSuite {
             }
         }
 
+        /// `nohup` means that the program goes on.
+        @Test func aSignalThatWasIgnoredBeforeStaysIgnored() async throws {
+            try await Self.update(fault: "stall:100000") { place, cli, server, before in
+                let words = [
+                    "plugins", "update", "acme-sine-panel", "--repo", server.repo, "--pluginsDir", place.plugins.path,
+                ]
+                let (program, _, _) = try cli.start(words, before: "trap '' HUP;")
+                try await server.waitForStall()
+                program.signal(SIGHUP)
+                try await Task.sleep(for: .milliseconds(500))
+
+                #expect(program.isRunning)
+                program.signal(SIGTERM)
+                #expect(try await program.exitStatus() == 130)
+                try Self.expectOld(place, before)
+            }
+        }
+
         @Test(
             arguments: [
                 ("close:100000", Int32(69), "download-failed"), ("corrupt", 65, "checksum-mismatch"),
@@ -186,6 +204,39 @@ extension ProgramSuite {
                 reached.insert(version)
             }
             #expect(reached == ["1.0.0", "1.1.0"])
+        }
+
+        /// Every call that may find a full disk, and every renaming, fails once.
+        @Test(arguments: ["FULL_FROM", "RENAME_FAILS_AT"])
+        func aFullDiskAtAnyPointLeavesTheOldVersion(_ variable: String) async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            let shim = place.path("kill_at.so")
+            let source = Workplace.repository.appending(path: "Tests/Catalog/kill_at.c").path
+            let built = try await Tool.run("cc", ["-shared", "-fPIC", "-O1", source, "-o", shim, "-ldl"])
+            try #require(built.status == 0, "\(built.output)")
+            for version in ["0.9.0", "1.0.0", "1.1.0"] {
+                try await Package(version: version).zip(place.folder.appending(path: "\(version).zip"))
+            }
+            for version in ["0.9.0", "1.0.0"] { _ = try await cli.plugins(["install", place.path("\(version).zip")]) }
+            let folder = PluginsFolder(path: place.plugins.path)
+            let (before, lock) = (try place.tree(), try PluginLockFile(of: folder))
+            var failures = 0
+            for point in 1...100 {
+                let outcome = try await cli.plugins(
+                    ["install", place.path("1.1.0.zip")], environment: ["LD_PRELOAD": shim, variable: "\(point)"])
+                if outcome.status == 0 { break }
+                failures += 1
+                #expect(outcome.status == 74, "\(point): \(outcome.errors)")
+                #expect(try place.tree() == before, "failed at \(point)")
+                #expect(try place.rubbish().isEmpty, "failed at \(point)")
+                #expect(try PluginLockFile(of: folder) == lock, "failed at \(point)")
+                #expect(try PluginChanges(folder: folder).kept("acme-sine-panel")?.version == "0.9.0", "\(point)")
+            }
+            #expect((5..<100).contains(failures))
+            #expect(try place.version() == "1.1.0")
+            #expect(try place.rubbish().isEmpty)
+            #expect(try PluginChanges(folder: folder).kept("acme-sine-panel")?.version == "1.0.0")
         }
 
         @Test func twoAtOnceDoNotDamageEachOther() async throws {
