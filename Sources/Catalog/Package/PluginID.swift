@@ -7,14 +7,28 @@ enum PluginID {
     /// More than any id has; twice this is still a file name.
     static let longest = 120
 
+    /// Whether a name in the plugins folder is a file's: the catalogue's own, or a hidden one.
+    ///
+    /// In capitals too, which some file systems take for the same.
+    static func isReserved(_ name: String) -> Bool {
+        let name = name.lowercased()
+        return name.hasPrefix(".") || [PluginsFolder.lockFileName, PluginsFolder.lockFileName + ".new"].contains(name)
+    }
+
     static func isValid(_ id: String) -> Bool {
-        guard let first = id.utf8.first, id.utf8.count <= longest else { return false }
+        guard let first = id.utf8.first, id.utf8.count <= longest, !isReserved(id) else { return false }
         return isAlphanumeric(first) && id.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
     }
 
     /// - Throws: ``CatalogError`` `.idInvalid`.
     static func check(_ id: String) throws {
         guard !isValid(id) else { return }
+        guard !isReserved(id) else {
+            throw CatalogError(
+                .idInvalid,
+                "plugin '\(id.prefix(longest))': the name is reserved for a file of the plugins folder; choose another id"
+            )
+        }
         throw CatalogError(
             .idInvalid,
             "plugin '\(id.prefix(longest))': an id has letters, digits, '-', '_' and '.' alone; correct it, or write "
