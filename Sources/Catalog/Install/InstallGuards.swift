@@ -58,7 +58,9 @@ struct InstallGuards {
         guard let pin = lock.publishers[id], pin != new, !options.allowsNewPublisher else { return }
         // A plugin that was unsigned may become a signed one, and a key have a successor.
         if pin == LockedPlugin.Publisher.unsignedPin || judge.isSamePublisher(pin, new) { return }
-        let before = lock.plugins[id]?.publisher.owner.map { " (\($0))" } ?? ""
+        // The pin may be of an earlier version than the one that is there.
+        let known = lock.plugins[id]?.publisher
+        let before = known?.pin == pin ? known?.owner.map { " (\($0))" } ?? "" : ""
         throw CatalogError(
             .publisherChanged,
             "plugin '\(id)': it was signed by the key \(pin)\(before) and now is "

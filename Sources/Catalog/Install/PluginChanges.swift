@@ -32,9 +32,12 @@ public struct PluginChanges: Sendable {
 
     /// Puts the kept version back; the present one is kept instead, so that a second roll-back undoes the first.
     ///
+    /// - Parameter publisher: Whom the next version has to come from; nil when that does not change.
     /// - Returns: The version before and the version now.
     /// - Throws: ``CatalogError`` `.nothingKept`, `.notInstalled`, `.folderFailed`.
-    public func rollBack(_ id: String, claim: FolderClaim) throws -> (from: String, to: LockedPlugin) {
+    public func rollBack(
+        _ id: String, claim: FolderClaim, publisher: String? = nil
+    ) throws -> (from: String, to: LockedPlugin) {
         let plugin = try present(id)
         try Self.checkNoLink(plugin)
         guard var kept = try kept(id) else {
@@ -47,7 +50,7 @@ public struct PluginChanges: Sendable {
         let now = try lock.plugins[id] ?? unrecorded(plugin)
         kept.folder = plugin.folder.split(separator: "/").last.map(String.init) ?? kept.folder
         kept.isPinned = now.isPinned
-        try Switch(folder: folder).rollBack(from: now, to: kept)
+        try Switch(folder: folder).rollBack(from: now, to: kept, publisher: publisher)
         return (plugin.facts.version, kept)
     }
 

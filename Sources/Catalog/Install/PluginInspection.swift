@@ -21,16 +21,23 @@ public struct PluginInspection: Sendable, Equatable {
 }
 
 extension PluginInstaller {
-    /// Puts the kept version back if it is still trusted; see ``PluginChanges/rollBack(_:claim:)``.
+    /// Puts the kept version back if it is still trusted; see ``PluginChanges/rollBack(_:claim:publisher:)``.
+    ///
+    /// Its publisher is the plugin's again, when another one was accepted for the version that goes. The successor of its
+    /// key stays, and nobody's version changes nothing.
     ///
     /// - Throws: ``CatalogError``, `.signatureRefused` for a kept version that is not trusted any more.
     public func rollBack(_ id: String, claim: FolderClaim) throws -> (from: String, to: LockedPlugin) {
         let changes = PluginChanges(folder: folder)
+        var pin: String?
         if try folder.installed(id) != nil, try changes.kept(id) != nil {
             let tree = folder.keptTree(id)
-            _ = try stage.judge.judge(folder: tree, facts: PackageFacts(folder: tree))
+            let publisher = try stage.judge.judge(folder: tree, facts: PackageFacts(folder: tree))
+            let present = try PluginLockFile(of: folder).publishers[id]
+            let isSame = present.map { stage.judge.isSamePublisher(publisher.pin, $0) } ?? false
+            if publisher.fingerprint != nil, !isSame { pin = publisher.pin }
         }
-        return try changes.rollBack(id, claim: claim)
+        return try changes.rollBack(id, claim: claim, publisher: pin)
     }
 
     /// Judges an installed plugin anew: its signature, and whether its files are those that were installed.

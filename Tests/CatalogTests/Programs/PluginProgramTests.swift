@@ -175,6 +175,27 @@ extension ProgramSuite {
             #expect(lock.publishers == ["acme-sine-panel": try Publisher.other.fingerprint])
         }
 
+        @Test func goingBackBringsThePublisherBack() async throws {
+            let place = try Workplace()
+            let cli = CLI(place: place)
+            try Publisher.other.trust(in: place.trust)
+            try Package().write(to: place.folder.appending(path: "first"))
+            try Package(version: "1.1.0", publisher: .other).write(to: place.folder.appending(path: "other"))
+            try Package(version: "1.2.0").write(to: place.folder.appending(path: "third"))
+            _ = try await cli.plugins(["install", place.path("first")])
+            let accepted = try await cli.plugins(["install", place.path("other"), "--accept-publisher"])
+
+            let back = try await cli.plugins(["rollback", "acme-sine-panel"])
+            let other = try await cli.plugins(["install", place.path("other")])
+            let third = try await cli.plugins(["install", place.path("third")])
+
+            #expect(accepted.status == 0 && back.status == 0, "\(accepted.errors)\(back.errors)")
+            #expect(other.status == 77, "\(other.errors)")
+            let words = "signed by the key \(try Publisher.acme.fingerprint) (acme)"
+            #expect(other.errors.contains(words), "\(other.errors)")
+            #expect(third.status == 0, "\(third.errors)")
+        }
+
         @Test func aPluginThatWasCopiedThereIsRememberedWithItsPublisher() async throws {
             let place = try Workplace()
             let cli = CLI(place: place)
@@ -349,6 +370,9 @@ extension ProgramSuite {
             (["install", "a", "b", "c"], 64, "install only supports 2 arguments: plugin and version"),
             (["list-versions"], 64, "please specify plugin to list versions for"),
             (["remove"], 64, "missing plugin parameter"), (["install", "a b"], 64, "[id-invalid]"),
+            (["install", "plugins.lock.json"], 64, "the name is reserved"),
+            (["install", "Plugins.lock.json.new"], 64, "the name is reserved"),
+            (["install", ".hidden"], 64, "the name is reserved"),
             (["remove", "acme-none-panel"], 65, "plugin does not exist"),
             (["rollback", "acme-none-panel"], 65, "plugin does not exist"),
             (["install", "./none.zip"], 74, "[folder-failed]"),
