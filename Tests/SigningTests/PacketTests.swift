@@ -35,6 +35,19 @@ struct PacketTests {
         #expect(try SignatureCheck.facts(of: canonical) == SignatureCheck.facts(of: packets))
     }
 
+    /// As the library reads them, which tells of a missing key on standard error on the way.
+    @Test func factsAreThoseOfTheLibrary() throws {
+        for files in [TestKeys.acme, TestKeys.other] {
+            let signed = try ClearSignedText(parsing: files.open().clearSign("text\n"))
+            let verified = try SignatureCheck.verify(
+                text: signed.text, signature: signed.signature, key: files.key(), now: TestKeys.now)
+
+            #expect(try SignatureCheck.facts(of: signed.signature) == [verified])
+        }
+        let real = try SignatureCheck.facts(of: Self.signature("grafana-clock-panel-2.1.5"))
+        #expect(real.map(\.keyID) == ["7e4d0c6a708866e7"])
+    }
+
     @Test func severalSignaturesStayInOrder() throws {
         let first = try Self.signature("grafana-clock-panel-2.1.5")
         let second = try Self.signature("factry-untimely-panel-0.2.0")

@@ -46,7 +46,7 @@ struct SignaturePackets {
     }
 
     /// Bytes from front to back.
-    private struct Reader {
+    struct Reader {
         var rest: ArraySlice<UInt8>
 
         mutating func take(_ count: Int) throws(FormatError) -> ArraySlice<UInt8> {
