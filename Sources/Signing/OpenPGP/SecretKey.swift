@@ -67,8 +67,28 @@ public final class SecretKey {
     /// The id of the key or subkey that signs.
     public var signingKeyID: String { handle.text(rnp_key_get_keyid).lowercased() }
 
+    private func checkTime() throws(SigningError) {
+        guard let member = publicKey.member(signingKeyID) else { return }
+        let start = max(member.createdAt, publicKey.createdAt)
+        guard time >= start else {
+            throw SigningError(
+                .keyUnusable,
+                "the key \(signingKeyID) was made at \(start) (seconds since 1970) and cannot sign for the time \(time) before "
+                    + "it; correct SOURCE_DATE_EPOCH or the clock, or take an older key")
+        }
+        if let end = [member.expiresAt, publicKey.expiresAt].compactMap({ $0 }).min(), time >= end {
+            throw SigningError(
+                .keyUnusable,
+                "the key \(signingKeyID) has expired at \(end) (seconds since 1970) and cannot sign for the time \(time); "
+                    + "correct SOURCE_DATE_EPOCH or the clock, or take a newer key")
+        }
+    }
+
     /// Signs a text: a message as MANIFEST.txt is one, with an empty first line and LF line ends.
+    ///
+    /// - Throws: ``SigningError`` `.keyUnusable` for a time before the key was made or after its end.
     public func clearSign(_ text: String) throws(SigningError) -> [UInt8] {
+        try checkTime()
         let bytes = try context.output("sign") { output in
             context.withInput(Array(text.utf8)) { input in
                 var operation: rnp_op_sign_t?

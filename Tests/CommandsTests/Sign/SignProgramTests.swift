@@ -124,6 +124,18 @@ struct SignProgramTests {
         #expect(!outcome.output.contains("[signature_validate"))
     }
 
+    /// $SOURCE_DATE_EPOCH may be a time at which there was no key.
+    @Test func aKeySignsOnlyWithinItsLife() throws {
+        let bench = try SignWorkbench()
+        let words = ["sign", bench.plugin, "--key", "\(bench.key).secret.asc", "--org", "acme"]
+
+        let outcome = try bench.run(words, environment: ["SOURCE_DATE_EPOCH": "1000000000"])
+
+        #expect(outcome.status == 65 && outcome.errors.contains("cannot sign for the time 1000000000"), "\(outcome)")
+        #expect(outcome.errors.contains("[key-unusable]"))
+        #expect(try bench.sign().status == 0)
+    }
+
     @Test func severalPluginsEndWithTheWorst() throws {
         let bench = try SignWorkbench()
         try bench.sign()

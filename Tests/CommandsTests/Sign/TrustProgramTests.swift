@@ -106,6 +106,19 @@ struct TrustProgramTests {
         #expect(outcome.status == 64 && outcome.errors.contains("--yes"))
     }
 
+    @Test(arguments: ["", " "])
+    func anEmptyPatternTakesNothingAway(_ pattern: String) throws {
+        let bench = try SignWorkbench()
+        let before = try bench.read("trust/acme.json")
+
+        let outcome = try bench.run([
+            "trust", "add", "--yes", "--trust", bench.trust, "--plugin", pattern, "--name", "acme", "\(bench.key).asc",
+        ])
+
+        #expect(outcome.status == 64 && outcome.errors.contains("--plugin"), "\(outcome)")
+        #expect(try bench.read("trust/acme.json") == before)
+    }
+
     @Test func aBrokenFolderIsAFaultOfTheConfiguration() throws {
         let bench = try SignWorkbench()
         try bench.write("trust/acme.json", "{}")

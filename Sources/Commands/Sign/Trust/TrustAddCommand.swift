@@ -41,6 +41,12 @@ struct TrustAddCommand: ReportingCommand {
     @OptionGroup(title: "Trust")
     var trust: TrustOptions
 
+    func validate() throws {
+        if plugins.contains(where: { $0.allSatisfy(\.isWhitespace) }) {
+            throw ValidationError("--plugin '': write a pattern of plugin ids, such as 'acme-*'; 'none' matches none.")
+        }
+    }
+
     func perform() async throws {
         let folder = try trust.folderToChange()
         let key: PublicKey
