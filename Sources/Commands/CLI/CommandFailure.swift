@@ -64,7 +64,7 @@ struct CommandFailure: Error, Sendable, Equatable {
         }
     }
 
-    private static func status(of code: CatalogError.Code) -> ExitStatus {
+    static func status(of code: CatalogError.Code) -> ExitStatus {
         switch code {
         case .idInvalid: .usage
         case .catalogUnreachable, .downloadFailed: .unavailable

@@ -81,7 +81,7 @@ struct PluginInstallAPI: Sendable {
             let answer = APIError(error)
             return [
                 "event": "end", "status": .integer(Int64(answer.status.code)), "message": .string(answer.message),
-                "code": .string(error.code.rawValue),
+                "code": .string(error.code.rawValue), "error": .string(error.description),
             ]
         } catch let error where !(error is CancellationError) {
             // The status of the answer is sent already: what went wrong is told in its last line.

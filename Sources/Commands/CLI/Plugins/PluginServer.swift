@@ -96,7 +96,9 @@ struct PluginServer: Sendable {
                     plugin, version: "latest", consent: consent, questions: questions, terminal: terminal)
             } catch let error as ServerRefusal where id == nil {
                 if error.isNoFault {
-                    Terminal.report("notice", "plugin '\(plugin)' stays as it is: \(error.failure.message)")
+                    let words = error.failure.message
+                    let reason = words.dropPrefix("plugin '\(plugin)': ") ?? words
+                    Terminal.report("notice", "plugin '\(plugin)' stays as it is: \(reason)")
                 } else {
                     Terminal.report("error", error.failure.message)
                     failures.append(error.failure)
@@ -126,17 +128,19 @@ private struct ServerEnd: Sendable {
     var message: String
     /// The code of the failure; empty when there was none.
     var code: String
+    /// The line itself, which is formed as the body of an answer is.
+    private let line: JSONValue
 
     init?(_ line: JSONValue) {
         guard line["event"]?.string == "end", let status = line["status"]?.int else { return nil }
         self.status = status
         message = line["message"]?.string ?? ""
         code = line["code"]?.string ?? ""
+        self.line = line
     }
 
     func failure(_ id: String, _ client: APIClient) -> ServerRefusal {
-        let whole = APIClient.Answer(
-            status: status, body: Array(JSONValue.object(["message": .string(message)]).encoded().utf8))
+        let whole = APIClient.Answer(status: status, body: Array(line.encoded().utf8))
         let noFaults = [CatalogError.Code.versionPinned, .pluginNotFound].map(\.rawValue)
         return ServerRefusal(
             failure: whole.failure("plugin '\(id)'") ?? CommandFailure(.unavailable, "plugin '\(id)': \(message)"),

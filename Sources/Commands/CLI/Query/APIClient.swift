@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import AsyncHTTPClient
+import Catalog
 import NIOCore
 import NIOHTTP1
 import PluginABI
@@ -142,11 +143,21 @@ struct APIClient: Sendable {
 }
 
 extension APIClient.Answer {
+    /// The failure of a change of the plugins, as it ends the same command without a server; nil for another failure.
+    private var catalogFailure: CommandFailure? {
+        guard let value = try? JSONValue(parsing: body), let words = value["error"]?.string,
+            let code = value["code"]?.string ?? value["messageId"]?.string?.dropPrefix("plugin."),
+            words.hasSuffix("[\(code)]")
+        else { return nil }
+        return CommandFailure(CommandFailure.status(of: CatalogError.Code(rawValue: code)), words)
+    }
+
     /// The failure that an answer stands for; nil for one of the 200s.
     ///
     /// - Parameter subject: What was asked for.
     func failure(_ subject: String) -> CommandFailure? {
         guard !(200..<300).contains(status) else { return nil }
+        if let refusal = catalogFailure { return refusal }
         let words = message.map { ": \($0)" } ?? ""
         let fact = "\(subject): the server answers \(status)\(words)"
         switch status {
@@ -161,4 +172,9 @@ extension APIClient.Answer {
         default: return CommandFailure(.badData, "\(fact); correct what you asked for")
         }
     }
+}
+
+extension String {
+    /// What follows a prefix; nil without it.
+    func dropPrefix(_ prefix: String) -> String? { hasPrefix(prefix) ? String(dropFirst(prefix.count)) : nil }
 }
