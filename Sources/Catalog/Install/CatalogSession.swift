@@ -83,7 +83,7 @@ public struct CatalogSession: Sendable {
             if let base = configuration.grafanaBase {
                 let grafana = GrafanaRepository(
                     base: base, client: client, target: target, token: configuration.token)
-                token = configuration.token.map { (grafana.location, "Bearer \($0)") }
+                token = configuration.token.map { (grafana.address, "Bearer \($0)") }
                 repositories.append(grafana)
             }
             let stage = PackageStage(

@@ -96,7 +96,7 @@ public struct PluginInstaller: Sendable {
                 offer.version = entry.version
                 return offer
             }
-            var offer = try await sources.offer(entry.id, version: entry.version)
+            var offer = try await sources.recorded(entry)
             offer.hash = entry.archiveHash ?? offer.hash
             return offer
         }

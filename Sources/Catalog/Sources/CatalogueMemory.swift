@@ -11,8 +11,13 @@ struct CatalogueMemory: Sendable {
 
     /// Compares an index with what was seen before, and remembers it where this user may write.
     ///
+    /// - Parameters:
+    ///   - location: Its name here, without a password.
+    ///   - address: Its name here before that, perhaps with one; it is forgotten.
     /// - Throws: ``CatalogError`` `.catalogRolledBack`, `.catalogUntrusted`, `.folderFailed`.
-    func accept(_ serial: Int64, signer: TrustedKey, store: TrustStore, of location: String) throws {
+    func accept(
+        _ serial: Int64, signer: TrustedKey, store: TrustStore, of location: String, address: String
+    ) throws {
         // Readers of other catalogues write the same file: what one has seen must not be lost by another.
         let lock = open("\(folder.workspace)/catalogues.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
         if lock >= 0 { while flock(lock, LOCK_EX) != 0, errno == EINTR {} }
@@ -24,7 +29,9 @@ struct CatalogueMemory: Sendable {
         }
         var list = try read()
         let fingerprint = signer.key.fingerprint
-        if let seen = list[location] {
+        let former = address == location ? nil : list[address]
+        if former != nil { list[address] = nil }
+        if let seen = list[location] ?? former {
             let last = seen["serial"]?.int ?? 0
             guard serial >= Int64(last) else {
                 throw CatalogError(
@@ -39,7 +46,7 @@ struct CatalogueMemory: Sendable {
                     "'\(location)': its index was signed by the key \(pin) and now is signed by \(fingerprint)",
                     remedy: "ask its owner; if that is right, remove the entry from '\(folder.catalogues)'")
             }
-            if serial == Int64(last), pin == fingerprint { return }
+            if serial == Int64(last), pin == fingerprint, former == nil { return }
         }
         list[location] = ["serial": .integer(serial), "fingerprint": .string(fingerprint)]
         guard lock >= 0, access(folder.workspace, W_OK) == 0 else { return }

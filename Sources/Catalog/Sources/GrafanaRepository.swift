@@ -5,8 +5,11 @@ import PluginABI
 ///
 /// - SeeAlso: Grafana, `pkg/plugins/repo/{client,service,models}.go`.
 struct GrafanaRepository: Repository {
-    /// The base, without a slash at the end.
+    /// The base without a slash at the end and without a password.
     let location: String
+    let isOwn = false
+    /// The base as the operator wrote it, without a slash at the end.
+    let address: String
     let client: WebClient
     let target: InstallTarget
     /// Sent with every request below the base.
@@ -18,7 +21,8 @@ struct GrafanaRepository: Repository {
     init(base: String, client: WebClient, target: InstallTarget, token: String? = nil) {
         var base = base[...]
         while base.last == "/" { base = base.dropLast() }
-        location = String(base)
+        address = String(base)
+        location = WebAddress.withoutSecrets(address)
         self.client = client
         self.target = target
         self.token = token
@@ -45,10 +49,10 @@ struct GrafanaRepository: Repository {
     func offer(_ id: String, version: String?) async throws -> Offer {
         let choice = VersionChoice(id: id, versions: try await versions(of: id), target: target)
         let (version, build) = try choice.choose(version)
-        let place = "\(location)/\(WebAddress.segment(id))/versions/\(WebAddress.segment(version))/download"
+        let path = "/\(WebAddress.segment(id))/versions/\(WebAddress.segment(version))/download"
         return Offer(
-            id: id, version: version, place: .web(place), hash: build.hash,
-            size: build.size, source: .init(kind: "grafana", location: location, download: place))
+            id: id, version: version, place: .web(address + path), hash: build.hash,
+            size: build.size, source: .init(kind: "grafana", location: location, download: location + path))
     }
 
     func plugins() async throws -> [ListedPlugin] {
@@ -72,7 +76,7 @@ struct GrafanaRepository: Repository {
 
     private func ask(_ path: String, id: String?) async throws -> JSONValue {
         let headers = token.map { [(name: "Authorization", value: "Bearer \($0)")] } ?? []
-        let answer = try await client.get(location + path, headers: headers)
+        let answer = try await client.get(address + path, headers: headers)
         let body = try? JSONValue(parsing: answer.body)
         switch answer.status {
         case 200:

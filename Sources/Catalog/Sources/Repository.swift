@@ -2,8 +2,11 @@
 
 /// A place that plugins come from by their ids.
 protocol Repository: Sendable {
-    /// As the operator wrote it; names the catalogue in messages and in plugins.lock.json.
+    /// Names the catalogue in messages and in plugins.lock.json; has no password.
     var location: String { get }
+
+    /// Whether it is the operator's own, which may know which plugins he has.
+    var isOwn: Bool { get }
 
     /// The versions of a plugin, newest first.
     ///
@@ -41,11 +44,21 @@ public struct PackageSources: Sendable {
     }
 
     /// Every plugin of all catalogues, sorted by id; of two with one id, the one that would be installed.
-    public func plugins() async throws -> [ListedPlugin] {
+    ///
+    /// - Parameter failed: Gets why a catalogue gives none, when another one does.
+    /// - Throws: ``CatalogError`` of the first, when no catalogue gives any.
+    public func plugins(failed: (CatalogError) -> Void) async throws -> [ListedPlugin] {
         var found: [String: ListedPlugin] = [:]
+        var failures: [CatalogError] = []
         for repository in repositories {
-            for plugin in try await repository.plugins() where found[plugin.id] == nil { found[plugin.id] = plugin }
+            do {
+                for plugin in try await repository.plugins() where found[plugin.id] == nil { found[plugin.id] = plugin }
+            } catch let error as CatalogError {
+                failures.append(error)
+            }
         }
+        if let first = failures.first, failures.count == repositories.count { throw first }
+        failures.forEach(failed)
         return found.values.sorted { $0.id < $1.id }
     }
 
@@ -61,14 +74,23 @@ public struct PackageSources: Sendable {
     }
 
     private func first<Value>(_ id: String, _ ask: (any Repository) async throws -> Value) async throws -> Value {
-        for repository in repositories.dropLast() {
-            do { return try await ask(repository) } catch let error as CatalogError where error.code == .pluginNotFound
-            {}
+        var missing: [String] = []
+        var last: CatalogError?
+        for repository in repositories {
+            do {
+                return try await ask(repository)
+            } catch let error as CatalogError where error.code == .pluginNotFound {
+                missing.append("'\(repository.location)'")
+                // A catalogue that tells what else there is has the better words.
+                last = last ?? error
+            } catch let error as CatalogError where error.code == .catalogUnreachable && !missing.isEmpty {
+                throw CatalogError(
+                    error.code, "plugin '\(id)': it is not in \(missing.joined(separator: ", ")), and \(error.message)",
+                    remedy: error.remedy, catalogStatus: error.catalogStatus)
+            }
         }
-        guard let last = repositories.last else {
-            throw CatalogError(.pluginNotFound, "plugin '\(id)': no catalogue is configured; give --repo or --catalog")
-        }
-        return try await ask(last)
+        throw last
+            ?? CatalogError(.pluginNotFound, "plugin '\(id)': no catalogue is configured; give --repo or --catalog")
     }
 }
 

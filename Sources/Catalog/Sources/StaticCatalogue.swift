@@ -8,7 +8,11 @@ import Synchronization
 /// The index is accepted when a key of the trust store signed it, the same key as the last time, before its date, and
 /// with a serial that is not below the last one that was seen.
 final class StaticCatalogue: Repository {
+    /// What is remembered, recorded and told; has no password.
     let location: String
+    let isOwn = true
+    /// What is asked, as the operator wrote it.
+    private let address: String
     private let client: WebClient
     private let target: InstallTarget
     private let store: TrustStore
@@ -21,7 +25,8 @@ final class StaticCatalogue: Repository {
         let absolute = isRelative ? "\(FileManager.default.currentDirectoryPath)/\(location)" : location
         var location = absolute[...]
         while location.count > 1, location.last == "/" { location = location.dropLast() }
-        self.location = String(location)
+        address = String(location)
+        self.location = WebAddress.isWeb(address) ? WebAddress.withoutSecrets(address) : address
         self.client = client
         self.target = target
         self.store = store
@@ -58,13 +63,13 @@ final class StaticCatalogue: Repository {
         let (version, build) = try choice.choose(version)
         let path = build.path ?? ""
         let isLocal = WebAddress.localPath(location)
-        let remote = WebAddress.join(
-            location, path.split(separator: "/").map { WebAddress.segment(String($0)) }.joined(separator: "/"))
-        let place: Offer.Place = isLocal.map { .file("\($0)/\(path)") } ?? .web(remote)
+        let remote = path.split(separator: "/").map { WebAddress.segment(String($0)) }.joined(separator: "/")
+        let place: Offer.Place =
+            isLocal.map { .file("\($0)/\(path)") } ?? .web(WebAddress.join(address, remote))
+        let download = isLocal == nil ? WebAddress.join(location, remote) : "\(location)/\(path)"
         return Offer(
             id: id, version: version, place: place, hash: build.hash, size: build.size,
-            source: .init(
-                kind: "catalog", location: location, download: isLocal == nil ? remote : "\(location)/\(path)"))
+            source: .init(kind: "catalog", location: location, download: download))
     }
 
     private func versions(of plugin: CatalogIndex.Plugin) -> [ListedVersion] {
@@ -94,7 +99,7 @@ final class StaticCatalogue: Repository {
                 .catalogExpired,
                 "'\(location)': its index is past its date; its owner has to build it again, or it is an old copy")
         }
-        try memory.accept(index.serial, signer: statement.signer, store: store, of: location)
+        try memory.accept(index.serial, signer: statement.signer, store: store, of: location, address: address)
         let offered = Self.offered(index, by: statement.signer)
         known.withLock { $0 = offered }
         return offered
@@ -120,11 +125,12 @@ final class StaticCatalogue: Repository {
             }
             return bytes
         }
-        let url = WebAddress.join(location, CatalogIndex.fileName)
+        let url = WebAddress.join(address, CatalogIndex.fileName)
         let answer = try await client.get(url, headers: [("Accept", "text/plain, */*")], limit: CatalogIndex.largest)
         guard answer.status == 200 else {
             throw CatalogError(
-                .catalogUnreachable, "'\(url)': the server answers \(answer.status); correct --catalog or the server",
+                .catalogUnreachable,
+                "'\(WebAddress.withoutSecrets(url))': the server answers \(answer.status); correct --catalog or the server",
                 catalogStatus: answer.status)
         }
         return answer.body

@@ -15,7 +15,9 @@ struct ListRemoteCommand: ReportingCommand {
 
     func perform() async throws {
         let place = try PluginWorkplace(options)
-        let plugins = try await place.with { try await $0.sources.plugins() }
+        let plugins = try await place.with { session in
+            try await session.sources.plugins { Terminal.report("warning", $0.description) }
+        }
         guard !json else {
             return try Terminal.write(PluginJSON.text(plugins.map { $0.json(for: place.configuration.target) }))
         }
@@ -71,7 +73,9 @@ struct SearchCommand: ReportingCommand {
     func perform() async throws {
         let place = try PluginWorkplace(options)
         let wanted = words.map { $0.lowercased() }
-        let all = try await place.with { try await $0.sources.plugins() }
+        let all = try await place.with { session in
+            try await session.sources.plugins { Terminal.report("warning", $0.description) }
+        }
         let found = all.filter { plugin in
             let text = ([plugin.id, plugin.name, plugin.description, plugin.author, plugin.category] + plugin.keywords)
                 .joined(separator: "\n").lowercased()
