@@ -165,10 +165,21 @@ public struct PluginInstaller: Sendable {
                     .installed(id: entry.id, version: entry.version, folder: now.folder, before: plugin.before))
             }
         } catch {
-            if !options.isDryRun { try undo(outcome, guards, claim, spares: spares) }
+            if !options.isDryRun {
+                makeRoom(staged, outcome)
+                try undo(outcome, guards, claim, spares: spares)
+            }
             throw error
         }
         return outcome
+    }
+
+    /// Removes the packages that were not switched: on a full disk the undo needs a little room for its journal.
+    private func makeRoom(_ staged: [StagedPackage], _ outcome: InstallOutcome) {
+        // With a journal a switch is not finished, and the old version may be in the place of the new one.
+        guard !outcome.plugins.isEmpty, FileTree.kind(of: folder.journal) == nil else { return }
+        let switched = Set(outcome.plugins.map(\.entry.id))
+        for package in staged where !switched.contains(package.facts.id) { try? FileTree.remove(package.tree) }
     }
 
     /// Takes back what was switched, the last first.
