@@ -80,7 +80,8 @@ struct ADBCFailure {
         let isStatement =
             isQuery && sqlState.isEmpty && [ADBC_STATUS_INTERNAL, ADBC_STATUS_UNKNOWN].contains(status)
         return PluginError(
-            isStatement ? .invalid : code, hide(secrets, in: isQuery ? "db query error: \(text)" : "\(what) failed: \(text)"),
+            isStatement ? .invalid : code,
+            hide(secrets, in: isQuery ? "db query error: \(text)" : "\(what) failed: \(text)"),
             source: .downstream, details: JSONText(JSONValue.object(known).encoded()))
     }
 

@@ -84,6 +84,8 @@ struct IsolationMoveTests {
                 return policy
             })
         await test.platform.load()
+        #expect(test.platform.plugin(id: hello)?.level == .inProcess)
+        await test.platform.reload()
         #expect(test.platform.plugin(id: hello)?.level == .process)
 
         policy.withLock { $0 = nil }
