@@ -108,17 +108,18 @@ static uint32_t hash_number(double number) {
     return (uint32_t)(bits >> 32);
 }
 
+/* Of the moment, as several texts name it. */
+static uint32_t hash_time(int64_t nanoseconds) {
+    return (uint32_t)((uint64_t)nanoseconds * 0x9e3779b97f4a7c15u >> 32);
+}
+
 static uint32_t hash_row(const arrow_column_t *column, int64_t row) {
     int length;
     if (column->type == ARROW_TEXT) {
         const char *text = text_at(column, row, &length);
         return hash_bytes(text, length);
     }
-    if (column->type == ARROW_TIME) {
-        char text[32];
-        length = arrow_time_text(((const int64_t *)column->values)[row], text);
-        return hash_bytes(text, length);
-    }
+    if (column->type == ARROW_TIME) return hash_time(((const int64_t *)column->values)[row]);
     return hash_number(number_at(column, row));
 }
 
@@ -148,12 +149,28 @@ static int make_index(arrow_index_t *index, const arrow_column_t *column, int64_
     return 1;
 }
 
+static int time_of(sqlite3_value *value, int64_t *nanoseconds) {
+    if (sqlite3_value_type(value) != SQLITE_TEXT) return 0;
+    const char *text = (const char *)sqlite3_value_text(value);
+    return text != NULL && arrow_time_read(text, (size_t)sqlite3_value_bytes(value), nanoseconds);
+}
+
+static uint32_t hash_value(const arrow_column_t *column, sqlite3_value *value) {
+    int64_t time;
+    if (column->type == ARROW_TIME && time_of(value, &time)) return hash_time(time);
+    return sqlite3_value_type(value) == SQLITE_TEXT
+        ? hash_bytes((const char *)sqlite3_value_text(value), sqlite3_value_bytes(value))
+        : hash_number(sqlite3_value_double(value));
+}
+
 /* The index to find `value` with; NULL when looking at all rows is right or cheaper. SQLite checks the rows itself. */
 static const arrow_index_t *index_for(arrow_table_t *table, int column_number, sqlite3_value *value) {
     const arrow_column_t *column = &table->columns[column_number];
     arrow_index_t *index = &table->indexes[column_number];
     int type = sqlite3_value_type(value);
     int is_text = type == SQLITE_TEXT;
+    int64_t time;
+    if (column->type == ARROW_TIME && !time_of(value, &time)) return NULL;
     if (type == SQLITE_BLOB || is_text != has_text(column) || table->rows >= UINT32_MAX) return NULL;
     if (index->heads == NULL && (++index->look_ups < 2 || !make_index(index, column, table->rows))) return NULL;
     return index;
@@ -169,7 +186,9 @@ static int connect_table(
     sqlite3_str_appendall(text, "CREATE TABLE x(");
     for (int32_t index = 0; index < table->column_count; index++) {
         const arrow_column_t *column = &table->columns[index];
-        sqlite3_str_appendf(text, "%s\"%w\" %s", index > 0 ? ", " : "", column->name, column->declared);
+        sqlite3_str_appendf(
+            text, "%s\"%w\" %s%s", index > 0 ? ", " : "", column->name, column->declared,
+            column->type == ARROW_TIME ? " COLLATE " ARROW_TIME_COLLATION : "");
     }
     sqlite3_str_appendall(text, ")");
     char *declaration = sqlite3_str_finish(text);
@@ -200,7 +219,11 @@ static int best_index(sqlite3_vtab *base, sqlite3_index_info *plan) {
         const struct sqlite3_index_constraint *constraint = &plan->aConstraint[number];
         if (!constraint->usable || constraint->op != SQLITE_INDEX_CONSTRAINT_EQ || constraint->iColumn < 0) continue;
         const char *collation = sqlite3_vtab_collation(plan, number);
-        if (collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0) continue;
+        /* Times are found by what they mean, and what has the same bytes means the same. */
+        int is_time = table->columns[constraint->iColumn].type == ARROW_TIME;
+        if (collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0
+            && !(is_time && sqlite3_stricmp(collation, ARROW_TIME_COLLATION) == 0))
+            continue;
         plan->idxNum = constraint->iColumn + 1;
         plan->aConstraintUsage[number].argvIndex = 1;
         plan->estimatedCost = 10;
@@ -236,9 +259,7 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int a
     }
     cursor->index = index_for(cursor->table, number - 1, argv[0]);
     if (cursor->index == NULL) return SQLITE_OK;
-    uint32_t hash = sqlite3_value_type(argv[0]) == SQLITE_TEXT
-        ? hash_bytes((const char *)sqlite3_value_text(argv[0]), sqlite3_value_bytes(argv[0]))
-        : hash_number(sqlite3_value_double(argv[0]));
+    uint32_t hash = hash_value(&cursor->table->columns[number - 1], argv[0]);
     uint32_t head = cursor->index->heads[hash & cursor->index->mask];
     cursor->row = head == 0 ? cursor->table->rows : head - 1;
     return SQLITE_OK;
@@ -332,6 +353,11 @@ int arrow_database_harden(sqlite3 *db, int32_t sql_bytes) {
     int code = sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     if (code == SQLITE_OK) code = sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     if (code == SQLITE_OK) code = sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* A text in double quotes would be one silently where a name is misspelt. */
+    if (code == SQLITE_OK) code = sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    if (code == SQLITE_OK) code = sqlite3_db_config(db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_create_collation_v2(db, ARROW_TIME_COLLATION, SQLITE_UTF8, NULL, arrow_time_compare, NULL);
     /* Sorting in memory: nothing of the data is written to a disk. */
     if (code == SQLITE_OK) code = sqlite3_exec(db, "PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
     return code;

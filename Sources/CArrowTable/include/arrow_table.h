@@ -61,6 +61,13 @@ int arrow_time_text(int64_t nanoseconds, char *out);
 /* Reads such a text. Returns 1, or 0 when it is none. */
 int arrow_time_parse(const char *text, size_t length, int64_t *nanoseconds);
 
+/* Reads those and the usual others: a date alone, without seconds, with T, with Z or +01:00. Returns 1, or 0. */
+int arrow_time_read(const char *text, size_t length, int64_t *nanoseconds);
+
+/* The collation ARROW_TIME_COLLATION: texts that arrow_time_read reads by what they mean, others by their bytes. */
+#define ARROW_TIME_COLLATION "moment"
+int arrow_time_compare(void *unused, int left_length, const void *left, int right_length, const void *right);
+
 /* Begins, ends: counts the bytes that SQLite allocates on this thread and has not freed. Not nested. */
 void arrow_memory_begin(void);
 void arrow_memory_end(void);
