@@ -62,13 +62,19 @@ struct SQLEngine {
             throw ExpressionError(.execution, "sql expression: SQLite could not be started")
         }
         defer { sqlite3_close(database) }
-        let length = Int32(clamping: limits.sqlLength == 0 ? 0 : limits.sqlLength * 2 + 100)
+        // Translated texts are longer, as their columns are named in them too.
+        let length = Int32(clamping: limits.sqlLength == 0 ? 0 : min(limits.sqlLength, 1 << 26) * 8 + 1000)
         guard arrow_database_harden(database, length) == SQLITE_OK, sources.register(in: database) == SQLITE_OK,
             SQLFunctions.register(in: database) == SQLITE_OK
         else { throw failure(database, SQLGuard(limits, checkpoint, names)) }
         return try withExtendedLifetime(SQLGuard(limits, checkpoint, names)) { (warden) throws(ExpressionError) in
             warden.attach(to: database)
-            let statement = try prepare(SQLDialect.translated(text), database, warden)
+            let statement: OpaquePointer
+            do throws(ExpressionError) {
+                statement = try prepare(SQLDialect.translated(text), database, warden)
+            } catch {
+                throw Self.explained(error, text)
+            }
             defer { sqlite3_finalize(statement) }
             return try collect(statement, database, warden)
         }
@@ -112,6 +118,20 @@ struct SQLEngine {
                         + "'\(rest.drop { $0.isWhitespace || $0 == ";" }.prefix(20))'")
         }
         return statement
+    }
+
+    /// Says of a missing column that it is written as a text is in MySQL.
+    private static func explained(_ error: ExpressionError, _ text: String) -> ExpressionError {
+        let prefix = "sql expression: no such column: "
+        guard error.code == .execution, error.message.hasPrefix(prefix) else { return error }
+        let name = error.message.dropFirst(prefix.count)
+        let bytes = Array(text.utf8)
+        let isQuoted = SQLScanner.tokens(of: text).contains {
+            $0.kind == .quotedName(String(name)) && bytes[$0.range.lowerBound] == UInt8(ascii: "\"")
+        }
+        guard isQuoted else { return error }
+        return ExpressionError(
+            .execution, error.message + "; \"\(name)\" is the name of a column, a text is written '\(name)'")
     }
 
     private func collect(
