@@ -6,9 +6,9 @@ import PluginABI
 
 /// One call of a function by SQLite; every body sets a result, and null is SQLite's own when none is set.
 struct SQLCall {
-    private let context: OpaquePointer?
-    private let count: Int32
-    private let values: UnsafeMutablePointer<OpaquePointer?>?
+    let context: OpaquePointer?
+    let count: Int32
+    let values: UnsafeMutablePointer<OpaquePointer?>?
 
     init(_ context: OpaquePointer?, _ count: Int32, _ values: UnsafeMutablePointer<OpaquePointer?>?) {
         self.context = context
@@ -18,7 +18,7 @@ struct SQLCall {
 
     // MARK: Arguments and results
 
-    private func isNull(_ index: Int) -> Bool { sqlite3_value_type(values?[index]) == SQLITE_NULL }
+    func isNull(_ index: Int) -> Bool { sqlite3_value_type(values?[index]) == SQLITE_NULL }
 
     func isTrue(_ index: Int) -> Bool { !isNull(index) && sqlite3_value_double(values?[index]) != 0 }
 
@@ -28,9 +28,12 @@ struct SQLCall {
         return String(decoding: UnsafeBufferPointer(start: start, count: length), as: UTF8.self)
     }
 
+    /// `SQLITE_INTEGER` and so on.
+    func type(_ index: Int) -> Int32 { sqlite3_value_type(values?[index]) }
+
     func double(_ index: Int) -> Double? { isNull(index) ? nil : sqlite3_value_double(values?[index]) }
 
-    /// A moment: a text that is one, or whole seconds since 1970.
+    /// A moment: a text that is one.
     func moment(_ index: Int) -> SQLMoment? {
         guard let text = text(index) else { return nil }
         if sqlite3_value_type(values?[index]) == SQLITE_INTEGER { return nil }

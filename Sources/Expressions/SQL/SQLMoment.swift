@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CArrowTable
 import CSQLite
 import Glibc
 
@@ -17,13 +18,17 @@ struct SQLMoment: Equatable {
         self.nanoseconds = nanoseconds
     }
 
-    /// Reads `2026-11-28`, `2026-11-28 00:30:00.5` and `2026-11-28T00:30:00Z`.
+    /// Reads `2026-11-28`, `2026-11-28 00:30:00.5`, `2026-11-28T00:30:00Z` and `2026-11-28T01:30:00+01:00`.
     init?(_ text: String) {
         var text = text
-        if text.utf8.count == 10 { text += " 00:00:00" }
-        if text.hasSuffix("Z") { text.removeLast() }
-        text = text.replacing("T", with: " ", maxReplacements: 1)
-        guard let time = text.withUTF8({ SQLTime.nanoseconds($0) }) else { return nil }
+        var time: Int64 = 0
+        let isTime = text.withUTF8 { bytes in
+            guard let start = bytes.baseAddress else { return Int32(0) }
+            return start.withMemoryRebound(to: CChar.self, capacity: bytes.count) {
+                arrow_time_read($0, bytes.count, &time)
+            }
+        }
+        guard isTime == 1 else { return nil }
         nanoseconds = time
     }
 
@@ -54,10 +59,33 @@ struct SQLMoment: Equatable {
     /// 0 is Monday.
     var weekday: Int64 { ((days + 3) % 7 + 7) % 7 }
 
+    /// Days since the year began, from 1.
+    var dayOfYear: Int64 { days - Self.firstDay(of: year) + 1 }
+
+    /// The first of January, in days since 1970.
+    static func firstDay(of year: Int64) -> Int64 {
+        let before = year - 1
+        return before * 365 + before / 4 - before / 100 + before / 400 - 719_162
+    }
+
+    /// With so many digits of the second; nil when it is beyond 1677…2262.
+    func rounded(to places: Int) -> SQLMoment? {
+        guard let rounded = Self.rounded(nanoseconds, to: places) else { return nil }
+        return SQLMoment(nanoseconds: rounded)
+    }
+
+    static func rounded(_ nanoseconds: Int64, to places: Int) -> Int64? {
+        let unit = (min(9, places)..<9).reduce(Int64(1)) { unit, _ in unit * 10 }
+        let rest = ((nanoseconds % unit) + unit) % unit
+        let (sum, isOverflow) = nanoseconds.addingReportingOverflow(rest * 2 >= unit && rest > 0 ? unit - rest : -rest)
+        return isOverflow ? nil : sum
+    }
+
     /// The moment some units later; nil when it is beyond 1677…2262.
     func adding(_ count: Int64, _ unit: String) -> SQLMoment? {
         let lengths: [String: Int64] = [
-            "MICROSECOND": 1000, "SECOND": 1_000_000_000, "MINUTE": 60_000_000_000, "HOUR": 3_600_000_000_000,
+            "NANOSECOND": 1, "MICROSECOND": 1000, "SECOND": 1_000_000_000, "MINUTE": 60_000_000_000,
+            "HOUR": 3_600_000_000_000,
             "DAY": 86_400_000_000_000, "WEEK": 604_800_000_000_000,
         ]
         if let length = lengths[unit] {
@@ -90,8 +118,65 @@ struct SQLMoment: Equatable {
     }
 }
 
+/// A time of the day, or a span of at most 838 hours, as TIME has it.
+struct SQLClock {
+    private var isNegative = false
+    /// Without the sign.
+    private var nanoseconds: Int64
+
+    /// Reads `23:59`, `23:59:58.5`, `-100:00:00`.
+    init?(_ text: String) {
+        isNegative = text.hasPrefix("-")
+        let parts = (isNegative ? text.dropFirst() : text[...]).split(
+            separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2 || parts.count == 3, let hours = Self.number(parts[0], 1...3), hours <= 838,
+            let minutes = Self.number(parts[1], 2...2), minutes < 60
+        else { return nil }
+        nanoseconds = (hours * 60 + minutes) * 60_000_000_000
+        guard parts.count == 3 else { return }
+        let seconds = parts[2].split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let whole = Self.number(seconds[0], 2...2), whole < 60 else { return nil }
+        nanoseconds += whole * 1_000_000_000
+        guard seconds.count == 2 else { return }
+        guard let fraction = Self.number(seconds[1], 1...9) else { return nil }
+        nanoseconds += (seconds[1].utf8.count..<9).reduce(fraction) { fraction, _ in fraction * 10 }
+    }
+
+    private static func number(_ text: Substring, _ lengths: ClosedRange<Int>) -> Int64? {
+        guard lengths.contains(text.utf8.count), text.allSatisfy({ $0.isASCII && $0.isNumber }) else { return nil }
+        return Int64(text)
+    }
+
+    var hour: Int64 { nanoseconds / 3_600_000_000_000 }
+    var minute: Int64 { nanoseconds / 60_000_000_000 % 60 }
+    var second: Int64 { nanoseconds / 1_000_000_000 % 60 }
+
+    /// `23:59:58.5`, with so many digits behind the point at most.
+    func text(places: Int) -> String {
+        var clock = self
+        clock.nanoseconds = SQLMoment.rounded(nanoseconds, to: places) ?? nanoseconds
+        let parts = [clock.hour, clock.minute, clock.second].map { SQLMoment.padded($0, 2) }
+        var text = (isNegative ? "-" : "") + parts.joined(separator: ":")
+        let rest = clock.nanoseconds % 1_000_000_000
+        if rest > 0 {
+            text += "." + SQLMoment.padded(rest, 9)
+            while text.hasSuffix("0") { text.removeLast() }
+        }
+        return text
+    }
+}
+
 extension SQLCall {
     func part(_ path: KeyPath<SQLMoment, Int64>) { answer(moment(0).map { $0[keyPath: path] }) }
+
+    /// A part that texts like `23:59:58` have too.
+    func part(_ path: KeyPath<SQLMoment, Int64>, _ clockPath: KeyPath<SQLClock, Int64>) {
+        if let moment = moment(0) { return answer(moment[keyPath: path]) }
+        guard type(0) == SQLITE_TEXT, let clock = text(0).flatMap({ SQLClock($0) }) else {
+            return answer(nil as Int64?)
+        }
+        answer(clock[keyPath: clockPath])
+    }
 
     /// A part of the text of the moment now.
     func now(_ range: Range<Int>) {
@@ -99,7 +184,14 @@ extension SQLCall {
     }
 
     func unixNow() { answer(SQLMoment.now.seconds) }
-    func unixTimestamp() { answer(moment(0)?.seconds) }
+
+    /// Whole seconds as a whole number.
+    func unixTimestamp() {
+        guard let moment = moment(0) else { return answer(nil as Int64?) }
+        let rest = moment.nanoseconds - moment.seconds * 1_000_000_000
+        if rest > 0 { return answer(Double(moment.nanoseconds / 1000) / 1e6) }
+        answer(moment.seconds)
+    }
 
     func fromUnixTime() {
         guard let seconds = double(0), seconds.magnitude < 9e9 else { return answer(nil as String?) }
@@ -114,10 +206,18 @@ extension SQLCall {
 
     /// `date_add(time, INTERVAL 5 MINUTE)`, which arrives here as three arguments.
     func shifted(by sign: Int64) {
-        guard let moment = moment(0), let count = double(1), let unit = text(2), count.magnitude < 9e15 else {
+        guard let moment = moment(0), let count = double(1), let unit = text(2)?.uppercased() else {
             return answer(nil as String?)
         }
-        answer(moment.adding(sign * Int64(count), unit.uppercased())?.text)
+        // Only seconds have fractions; of a text the digits at its start count.
+        if unit == "SECOND" {
+            let nanoseconds = (count * 1e9).rounded()
+            guard nanoseconds.magnitude < 9e18 else { return answer(nil as String?) }
+            return answer(moment.adding(sign * Int64(nanoseconds), "NANOSECOND")?.text)
+        }
+        let whole = type(1) == SQLITE_TEXT ? count.rounded(.towardZero) : count.rounded()
+        guard whole.magnitude < 9e15 else { return answer(nil as String?) }
+        answer(moment.adding(sign * Int64(whole), unit)?.text)
     }
 
     func dateFormat() {
@@ -127,99 +227,9 @@ extension SQLCall {
 
     func parsedDate() {
         guard let text = text(0), let format = self.text(1) else { return answer(nil as String?) }
-        answer(SQLDateFormat.moment(text, format)?.text)
-    }
-}
-
-/// The formats of `date_format` and `str_to_date`.
-enum SQLDateFormat {
-    private static let months = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-        "December",
-    ]
-    private static let weekdays = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-
-    static func text(_ moment: SQLMoment, _ format: String) -> String {
-        var result = ""
-        var characters = format.makeIterator()
-        while let character = characters.next() {
-            guard character == "%" else {
-                result.append(character)
-                continue
-            }
-            guard let letter = characters.next() else { break }
-            result += part(moment, letter)
-        }
-        return result
-    }
-
-    private static func part(_ moment: SQLMoment, _ letter: Character) -> String {
-        let hour12 = (moment.hour + 11) % 12 + 1
-        func two(_ number: Int64) -> String { SQLMoment.padded(number, 2) }
-        switch letter {
-        case "Y": return SQLMoment.padded(moment.year, 4)
-        case "y": return two(moment.year % 100)
-        case "m": return two(moment.month)
-        case "c": return "\(moment.month)"
-        case "d": return two(moment.day)
-        case "e": return "\(moment.day)"
-        case "H": return two(moment.hour)
-        case "k": return "\(moment.hour)"
-        case "h", "I": return two(hour12)
-        case "l": return "\(hour12)"
-        case "i": return two(moment.minute)
-        case "s", "S": return two(moment.second)
-        case "f": return SQLMoment.padded(moment.microsecond, 6)
-        case "p": return moment.hour < 12 ? "AM" : "PM"
-        case "M": return months[Int(moment.month) - 1]
-        case "b": return String(months[Int(moment.month) - 1].prefix(3))
-        case "W": return weekdays[Int(moment.weekday)]
-        case "a": return String(weekdays[Int(moment.weekday)].prefix(3))
-        case "w": return "\((moment.weekday + 1) % 7)"
-        case "T": return "\(two(moment.hour)):\(two(moment.minute)):\(two(moment.second))"
-        default: return String(letter)
-        }
-    }
-
-    /// Reads a text by a format; nil when it does not fit.
-    static func moment(_ text: String, _ format: String) -> SQLMoment? {
-        var parts: [Character: Int64] = [:]
-        var rest = Substring(text)
-        var characters = format.makeIterator()
-        while let character = characters.next() {
-            guard character == "%", let letter = characters.next() else {
-                guard rest.popFirst() == character else { return nil }
-                continue
-            }
-            if letter == "b" || letter == "M" {
-                let length = letter == "b" ? 3 : 9
-                guard
-                    let month = months.firstIndex(where: {
-                        rest.lowercased().hasPrefix($0.prefix(length).lowercased())
-                    })
-                else { return nil }
-                rest = rest.dropFirst(months[month].prefix(length).count)
-                parts["m"] = Int64(month + 1)
-                continue
-            }
-            guard
-                let width = [
-                    "Y": 4, "y": 2, "m": 2, "c": 2, "d": 2, "e": 2, "H": 2, "k": 2, "i": 2, "s": 2, "S": 2, "f": 6,
-                ][letter]
-            else { return nil }
-            let digits = rest.prefix(width).prefix { $0.isASCII && $0.isNumber }
-            guard let number = Int64(digits) else { return nil }
-            rest = rest.dropFirst(digits.count)
-            let same: [Character: Character] = ["c": "m", "e": "d", "k": "H", "S": "s"]
-            parts[same[letter] ?? letter] =
-                letter == "f"
-                ? Int64(String(digits) + String(repeating: "0", count: 6 - digits.count)) : number
-        }
-        let year = parts["Y"] ?? parts["y"].map { $0 < 70 ? 2000 + $0 : 1900 + $0 } ?? 1970
-        func two(_ key: Character, _ missing: Int64) -> String { SQLMoment.padded(parts[key] ?? missing, 2) }
-        let fraction = parts["f"].map { ".\(SQLMoment.padded($0, 6))" } ?? ""
-        return SQLMoment(
-            "\(SQLMoment.padded(year, 4))-\(two("m", 1))-\(two("d", 1)) "
-                + "\(two("H", 0)):\(two("i", 0)):\(two("s", 0))\(fraction)")
+        var parser = SQLDateParser(text)
+        let result = parser.parse(format)
+        if let letter = parser.unsupported { return fail("str_to_date: %\(letter) is not supported") }
+        answer(result)
     }
 }

@@ -120,7 +120,7 @@ struct SQLScanner {
 
 extension [SQLToken] {
     /// Whether a symbol stands twice without a space, here for the first time.
-    fileprivate func isRepeated(at index: Int) -> Bool {
+    func isRepeated(at index: Int) -> Bool {
         guard index + 1 < count, self[index].kind == self[index + 1].kind else { return false }
         return self[index].range.upperBound == self[index + 1].range.lowerBound
             && !(index > 0 && self[index - 1].kind == self[index].kind)
@@ -198,52 +198,5 @@ enum SQLTableNames {
     private static func name(of token: SQLToken, in source: [UInt8]) -> String {
         if case .quotedName(let name) = token.kind { return name }
         return String(decoding: source[token.range], as: UTF8.self)
-    }
-}
-
-/// Writes what MySQL says otherwise in the words of SQLite.
-enum SQLDialect {
-    private static let units: Set<String> = [
-        "MICROSECOND", "SECOND", "MINUTE", "HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR",
-    ]
-    private static let types = [
-        "SIGNED": "INTEGER", "UNSIGNED": "INTEGER", "DATETIME": "TEXT", "DATE": "TEXT", "TIME": "TEXT", "JSON": "TEXT",
-        "CHAR": "TEXT",
-    ]
-
-    /// `INTERVAL 5 MINUTE` becomes `5, 'MINUTE'`, and the types in CAST those of SQLite; `/` divides whole numbers into
-    /// fractions, `||` is OR and `&&` is AND.
-    static func translated(_ text: String) -> String {
-        let tokens = SQLScanner.tokens(of: text)
-        var changes: [(range: Range<Int>, text: String)] = []
-        var intervalChanges: [(range: Range<Int>, text: String)] = []
-        var isCast: [Bool] = []
-        var intervals: [Int] = []
-        for (index, token) in tokens.enumerated() {
-            switch token.kind {
-            case .symbol("("): isCast.append(index > 0 && tokens[index - 1].isWord("CAST"))
-            case .symbol(")"): _ = isCast.popLast()
-            case .symbol("/"): changes.append((token.range, "* 1.0 /"))
-            case .symbol("|") where tokens.isRepeated(at: index), .symbol("&") where tokens.isRepeated(at: index):
-                let name = token.kind == .symbol("|") ? " OR " : " AND "
-                changes.append((token.range.lowerBound..<tokens[index + 1].range.upperBound, name))
-            case .word("INTERVAL") where !isCast.isEmpty:
-                intervalChanges.append((token.range, ""))
-                intervals.append(isCast.count)
-            case .word(let word) where units.contains(word) && intervals.last == isCast.count:
-                intervalChanges.append((token.range, ", '\(word)'"))
-                intervals.removeLast()
-            case .word(let word) where isCast.last == true && index > 0 && tokens[index - 1].isWord("AS"):
-                if let type = types[word] { changes.append((token.range, type)) }
-            default: break
-            }
-        }
-        // An INTERVAL without a unit is a column of that name.
-        if intervals.isEmpty { changes += intervalChanges }
-        var result = Array(text.utf8)
-        for change in changes.sorted(by: { $0.range.lowerBound > $1.range.lowerBound }) {
-            result.replaceSubrange(change.range, with: change.text.utf8)
-        }
-        return String(decoding: result, as: UTF8.self)
     }
 }
