@@ -37,7 +37,7 @@ struct GnuPGTests {
         /// Makes a key without passphrase, two days before the tests verify.
         func makeKey(_ algorithm: String, owner: String) async throws -> PublicKey {
             let made = try await run([
-                "--faked-system-time", "\(TestKeys.signingTime - 86_400)", "--pinentry-mode", "loopback",
+                "--faked-system-time", "\(TestKeys.signingTime - 86_400)!", "--pinentry-mode", "loopback",
                 "--passphrase", "",
                 "--quick-generate-key", owner, algorithm, "sign", "0",
             ])
@@ -52,7 +52,7 @@ struct GnuPGTests {
             let file = "\(home.path)/text.asc"
             let result = try await run(
                 [
-                    "--faked-system-time", "\(TestKeys.signingTime)", "--yes", "--local-user", owner, "--output", file,
+                    "--faked-system-time", "\(TestKeys.signingTime)!", "--yes", "--local-user", owner, "--output", file,
                 ] + options + ["--clear-sign", "\(home.path)/text"])
             try #require(result.status == 0, "\(result.output)")
             return try home.read("text.asc")
