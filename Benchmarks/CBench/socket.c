@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cbench.h"
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -12,6 +13,8 @@ static int64_t now(void) {
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
+
+void cbench_trim(void) { malloc_trim(0); }
 
 int cbench_round_trips(size_t count, int64_t *nanoseconds_out) {
     char message[128] = {0};

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CBench
 import Glibc
 import Logging
 import PluginABI
@@ -100,7 +101,7 @@ struct PeakMemory {
 
     init() {
         // Memory that was freed before would serve unseen.
-        malloc_trim(0)
+        cbench_trim()
         // The kernel forgets the highest mark so far.
         if let file = fopen("/proc/self/clear_refs", "w") {
             fputs("5", file)

@@ -77,6 +77,7 @@ struct ConformanceRun {
     private mutating func run(
         _ one: ConformanceCase, at site: ConformanceSite, reference: ConformanceSite
     ) async {
+        if !kit.isWellBehaved { await site.beginAnew() }
         if one.reading == .toTheEnd {
             await compare(one, at: site, with: reference)
         } else {

@@ -105,6 +105,12 @@ struct ConformanceSite: Sendable {
             abandoned: plugin.callsAbandoned, restarts: plugin.process?.restarts ?? 0, rulesBroken: plugin.rulesBroken)
     }
 
+    /// Loads the plugin again, so that what it broke before is forgotten: a process that fails often is not started at once.
+    func beginAnew() async {
+        // One that cannot be loaded again stays as it is, which the next case tells.
+        try? await platform.reload(id: kit.plugin.id)
+    }
+
     /// Waits until no call runs; false when some never end.
     func isQuiet() async -> Bool {
         let clock = ContinuousClock()

@@ -10,6 +10,9 @@
 /* The allocations that the calling thread has made since it began. */
 uint64_t cbench_allocations(void);
 
+/* Gives memory that was freed back to the system, so that what is taken next is seen as taken. */
+void cbench_trim(void);
+
 /* The sums of two series whose times have to be equal, in new memory; NULL when a time differs. The plain loop that
  * expressions are measured against. */
 double *cbench_join_add(

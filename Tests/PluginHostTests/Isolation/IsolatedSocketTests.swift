@@ -73,7 +73,7 @@ struct IsolatedSocketTests {
 
     /// GF-R-028: the window is full and stays so; the plugin waits until its call is cancelled.
     @Test(arguments: levels) func aServerThatDoesNotReadHoldsThePluginBack(level: IsolationLevel) async throws {
-        let limits = CallLimits(time: .milliseconds(700), grace: .seconds(20))
+        let limits = CallLimits(time: .seconds(3), grace: .seconds(20))
         try await withPeer(at: level, limits: limits) { plugin, url in
             let answer = try await plugin.answer(talk("\(url)/deaf", bytes: 4 << 20))
 
