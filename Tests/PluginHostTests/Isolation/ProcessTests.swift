@@ -43,6 +43,20 @@ struct ProcessTests {
         }
     }
 
+    /// It would be given half a minute to open its library.
+    @Test func aProcessThatIsStoppedAtItsStartIsEnded() async throws {
+        let folder = try LoadingFolder()
+        let program = folder["runner"]
+        try "#!/bin/sh\nkill -STOP $$\n".write(toFile: program, atomically: true, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
+        try await TestPlatform.run(
+            examples: ["hello-c"], level: .process, runner: RunnerSettings(path: program)
+        ) { test in
+            let refusal = test.platform.refusals.first
+            #expect(refusal?.found.contains("stopped by a signal") == true, "\(test.platform.refusals)")
+        }
+    }
+
     /// More than the messages that it may send of itself.
     @Test func manySmallCallsAreNoFlood() async throws {
         try await TestPlatform.run(examples: ["hello-c"], level: .process) { test in

@@ -47,12 +47,15 @@ extension IsolatedPlugin {
                 guard case .starting = state.phase else { return false }
                 state.serial += 1
                 state.phase = .starting(process)
+                // Whoever looks at the process before notices that it is another one.
+                state.processor.close()
                 state.lastLines = []
                 return true
             }
             if isWanted { greet(process) } else { process.end("was not needed any more") }
             process.start(self)
             limitStart(of: process)
+            watchProcess()
         } catch {
             let text = (error as? PluginError)?.message ?? "\(error)"
             state.withLock { $0.noteFailure(text) }

@@ -11,8 +11,8 @@ extension IsolatedPlugin {
     /// A process that somebody stopped answers nothing; it is given so many looks, five seconds, to be continued.
     private static let mostStoppedLooks = 20
 
-    /// Looks at the process as long as calls run or instances are made: at its processor time, and whether it moves at all,
-    /// and at its memory.
+    /// Looks at the process as long as it starts, calls run or instances are made: at its processor time, at its memory, and
+    /// whether it moves at all.
     func watchProcess() {
         guard let process = state.withLock({ $0.processor.isOpen ? nil : $0.process }) else { return }
         let used = process.usage.processorSeconds
@@ -44,7 +44,8 @@ extension IsolatedPlugin {
                 state.limitsHit["memory", default: 0] += 1
                 return .large
             }
-            guard state.process === process, !state.calls.isEmpty || !state.creating.isEmpty else {
+            guard state.process === process else { return .idle }
+            guard state.isStarting || !state.calls.isEmpty || !state.creating.isEmpty else {
                 state.processor.close()
                 return .idle
             }

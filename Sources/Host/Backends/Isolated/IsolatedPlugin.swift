@@ -58,6 +58,10 @@ final class IsolatedPlugin: @unchecked Sendable {
         /// Why the library was not opened, or an instance not made, once more.
         var lastOwnError = ""
 
+        var isStarting: Bool {
+            if case .starting = phase { true } else { false }
+        }
+
         var process: RunnerProcess? {
             switch phase {
             case .starting(let process): process
