@@ -62,8 +62,10 @@ extension ProgramSuite {
                 let (program, _, _) = try cli.start(words, before: "trap '' HUP;")
                 try await server.waitForStall()
                 program.signal(SIGHUP)
-                try await Task.sleep(for: .milliseconds(500))
 
+                let status = try String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)
+                let ignored = try #require(status.firstMatch(of: /SigIgn:\s*([0-9a-f]+)/)?.1)
+                #expect((UInt64(ignored, radix: 16) ?? 0) & 1 == 1, "SIGHUP is signal 1")
                 #expect(program.isRunning)
                 program.signal(SIGTERM)
                 #expect(try await program.exitStatus() == 130)
