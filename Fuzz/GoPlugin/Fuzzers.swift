@@ -79,7 +79,7 @@ private struct Pieces: Sequence, IteratorProtocol {
 /// Checks that each message has the bytes that were announced.
 ///
 /// Safety: used by one thread.
-private final class CountingReader: MessageReader, @unchecked Sendable {
+private final class CountingReader: MessageReader, @unchecked Sendable {  // Safety: one thread
     private var announced = 0
     private var received = 0
     private var messages = 0

@@ -16,7 +16,7 @@ public func fuzz(_ bytes: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 }
 
 /// Safety: used by the one thread of the fuzzer; what tasks touch has locks of its own.
-private final class LyingServer: @unchecked Sendable {
+private final class LyingServer: @unchecked Sendable {  // Safety: one thread; the rest has locks
     static let shared = LyingServer()
     private static let id = "test-prying-datasource"
     private static let types: [UInt32] = [

@@ -6,7 +6,7 @@ import PluginABI
 /// Owns an array that a driver gave, and releases it with the last column that refers to it.
 ///
 /// Safety: the buffers of an array do not change, and its release may be called on any thread.
-final class ADBCArrayOwner: @unchecked Sendable {
+final class ADBCArrayOwner: @unchecked Sendable {  // Safety: its buffers do not change
     private(set) var array: ArrowArray
 
     init(moving source: inout ArrowArray) {

@@ -6,7 +6,7 @@ import Synchronization
 /// One database of a driver, which its connections share; closed with the last of them.
 ///
 /// Safety: the driver's functions for a database are called with the mutex held, one at a time.
-final class ADBCDatabase: @unchecked Sendable {
+final class ADBCDatabase: @unchecked Sendable {  // Safety: called under the mutex
     let caller: ADBCCaller
     let settings: ADBCSettings
     private let handle: UnsafeMutablePointer<AdbcDatabase>

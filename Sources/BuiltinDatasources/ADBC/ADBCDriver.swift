@@ -72,7 +72,7 @@ extension String {
 ///
 /// Safety: the table is filled before anybody else sees it, and only read afterwards. Arrays that the driver gave live
 /// longer than its connections, so the library is never closed.
-final class ADBCDriver: @unchecked Sendable {
+final class ADBCDriver: @unchecked Sendable {  // Safety: filled before it is shared
     let name: String
     let table: UnsafeMutablePointer<AdbcDriver>
     /// `ADBC_VERSION_…`: what the driver agreed to.

@@ -37,7 +37,7 @@ final class SQLSession: Sendable {
     private let state = Mutex(State())
     // Safety: a semaphore is made for use from many threads; it is freed in deinit, and whoever posts or waits holds
     // `self`.
-    private nonisolated(unsafe) let available: UnsafeMutablePointer<sem_t>
+    private nonisolated(unsafe) let available: UnsafeMutablePointer<sem_t>  // Safety: a semaphore is for threads
 
     /// How long a server has to end a statement that was cancelled, before its line is cut.
     static let cancelGraceMilliseconds = 700

@@ -140,7 +140,7 @@ extension ZipContent {
         /// An archive, used by the one who took it.
         struct Archive: Sendable {
             // Safety: taken out of the list under its lock, so one thread at a time has it.
-            nonisolated(unsafe) let zip: OpaquePointer
+            nonisolated(unsafe) let zip: OpaquePointer  // Safety: one thread has it at a time
         }
 
         private let path: String

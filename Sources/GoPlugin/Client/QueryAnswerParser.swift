@@ -219,7 +219,7 @@ package struct QueryAnswerParser {
 /// Memory of one frame, aligned as Arrow recommends.
 ///
 /// Safety: written by the parser only, before ``buffer`` is taken.
-package final class FrameMemory: @unchecked Sendable {
+package final class FrameMemory: @unchecked Sendable {  // Safety: written before it is shared
     private let base: UnsafeMutableRawPointer
     private let capacity: Int
     private var count = 0

@@ -93,7 +93,7 @@ package struct MessageFraming: Sendable {
 }
 
 /// Collects each message in one piece and hands it on.
-package final class WholeMessageReader: MessageReader, @unchecked Sendable {
+package final class WholeMessageReader: MessageReader, @unchecked Sendable {  // Safety: one event loop
     // Safety: everything is called on one event loop.
     private var bytes: [UInt8] = []
     private let onMessage: @Sendable ([UInt8]) throws(GRPCStatus) -> Bool
