@@ -222,6 +222,31 @@ import Testing
         }
     }
 
+    /// The host keeps what it knows of a plugin for ever, and the program with it, if it may.
+    @Test func aReloadedPluginKeepsNoProgramOpen() async throws {
+        let name = "reloaded-\(UUID().uuidString.prefix(8))"
+        let test = try TestPlatform(goPlugins: GoPluginSettings())
+        try test.folder.writePlugin(
+            name, id: Self.id, #""backend": true, "executable": "\#(name)", "info": {"version": "1.0.0"}"#)
+        let bytes = Array(try Data(contentsOf: URL(filePath: try await GoPlugins.program.value)))
+        chmod(try test.folder.write("\(name)/\(name)_\(Platform.current)", bytes: bytes), 0o700)
+        await test.platform.load()
+        #expect(test.platform.refusals == [])
+
+        for _ in 0..<3 { try await test.platform.reload(id: Self.id) }
+
+        try await eventually("one program is open") { Self.openFiles(named: name) == 1 }
+        await test.platform.shutDown()
+    }
+
+    private static func openFiles(named name: String) -> Int {
+        let links = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return links.count { link in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(link)"))?.contains(name)
+                == true
+        }
+    }
+
     // MARK: Programs that cannot run
 
     @Test func programsThatCannotRunAreRefusedInWords() async throws {

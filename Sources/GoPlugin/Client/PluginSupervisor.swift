@@ -45,6 +45,8 @@ package final class PluginSupervisor: Sendable {
 
     fileprivate struct Book {
         var state = State.stopped
+        /// What is started; nil for good once the plugin has been stopped, so that its program is not kept open.
+        var launch: PluginLaunch?
         var policy = RestartPolicy()
         var queue: [SupervisedCall] = []
         var restarts = 0
@@ -53,11 +55,10 @@ package final class PluginSupervisor: Sendable {
         var limitsHit: [String: Int] = [:]
     }
 
-    private let launch: PluginLaunch
     private let group: any EventLoopGroup
     private let log: @Sendable (PluginLogLine) -> Void
     private let news: @Sendable (News) -> Void
-    private let book = Mutex(Book())
+    private let book: Mutex<Book>
     /// Calls that may wait while the plugin starts.
     private static let queueLimit = 4_096
 
@@ -66,7 +67,7 @@ package final class PluginSupervisor: Sendable {
         _ launch: PluginLaunch, on group: any EventLoopGroup, log: @escaping @Sendable (PluginLogLine) -> Void,
         news: @escaping @Sendable (News) -> Void
     ) {
-        self.launch = launch
+        book = Mutex(Book(launch: launch))
         self.group = group
         self.log = log
         self.news = news
@@ -100,8 +101,12 @@ package final class PluginSupervisor: Sendable {
     ///
     /// - Throws: ``PluginStartError``.
     package func start() async throws(PluginStartError) {
-        book.withLock { $0.state = .starting }
+        let launch = book.withLock { book in
+            book.state = .starting
+            return book.launch
+        }
         do throws(PluginStartError) {
+            guard let launch else { throw PluginStartError(reason: "it was stopped", lastLines: []) }
             await adopt(try await PluginSession.start(launch, on: group, log: log))
         } catch {
             let queue = book.withLock { book in
@@ -117,7 +122,10 @@ package final class PluginSupervisor: Sendable {
     /// Ends the plugin in the order of go-plugin.
     package func stop() async {
         let (session, queue) = book.withLock { book -> (PluginSession?, [SupervisedCall]) in
-            defer { book.state = .closed }
+            defer {
+                book.state = .closed
+                book.launch = nil
+            }
             guard case .running(let session) = book.state else { return (nil, book.takeQueue()) }
             return (session, [])
         }
@@ -271,7 +279,12 @@ package final class PluginSupervisor: Sendable {
     }
 
     private func restart() {
-        book.withLock { $0.restarts += 1 }
+        let launch = book.withLock { book in
+            book.restarts += 1
+            return book.launch
+        }
+        // Stopped meanwhile: what waited was told.
+        guard let launch else { return }
         Task {
             do throws(PluginStartError) {
                 await adopt(try await PluginSession.start(launch, on: group, log: log))

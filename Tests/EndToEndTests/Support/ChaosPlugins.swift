@@ -125,6 +125,8 @@ struct ChaosTally: Sendable {
 struct ProcessHoldings: CustomStringConvertible {
     var descriptors: Int
     var memoryFiles: Int
+    /// How many of them have a name.
+    var memoryFileNames: [String: Int]
     var threads: Int
     var residentBytes: Int
     /// Its children that run, and those that nobody waited for.
@@ -138,10 +140,10 @@ struct ProcessHoldings: CustomStringConvertible {
         residentBytes = facts.residentBytes
         let folder = "/proc/\(process)/fd"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        memoryFiles = names.count { name in
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(name)"))?.hasPrefix("/memfd:")
-                == true
-        }
+        let files = names.compactMap { try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)") }
+            .filter { $0.hasPrefix("/memfd:") }
+        memoryFiles = files.count
+        memoryFileNames = Dictionary(grouping: files) { $0 }.mapValues(\.count)
         var states: [Substring] = []
         for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(name) != nil {
             guard let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
@@ -155,7 +157,8 @@ struct ProcessHoldings: CustomStringConvertible {
     }
 
     var description: String {
-        "\(descriptors) descriptors (\(memoryFiles) memory files), \(threads) threads, \(residentBytes >> 20) MiB, "
-            + "\(children) children, \(zombies) zombies"
+        let names = memoryFileNames.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+        return "\(descriptors) descriptors (\(memoryFiles) memory files: \(names)), \(threads) threads, "
+            + "\(residentBytes >> 20) MiB, \(children) children, \(zombies) zombies"
     }
 }
