@@ -45,7 +45,7 @@ run: deps build
 test: deps test-environment examples peers
 	GRAFANA_BENCHMARKS=1 $(SWIFT) build --build-tests
 	@packaging/make-builtin-plugins.sh $(GOARCH)
-	$(SWIFT) test --skip-build $(TEST_OPTIONS)
+	@packaging/run-tests.sh $(SWIFT) test --skip-build $(TEST_OPTIONS)
 
 ## soak: let 500 clients ask for a minute while plugins are reloaded
 soak: deps
