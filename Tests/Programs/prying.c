@@ -444,6 +444,11 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
     } else if (gf_str_equal(what, GF_STR("print"))) {
         fprintf(stderr, "a line of the plugin\n");
         status = tell(context, "printed");
+    } else if (gf_str_equal(what, GF_STR("wait"))) {
+        while (!gf_is_cancelled(context)) {
+            usleep(1000);
+        }
+        status = GF_CANCELLED;
     }
     gf_json_free(context, json);
     return status;

@@ -76,8 +76,7 @@ extension CallTable {
 
     /// Rows came whose frame is not open, which is a fault unless it came after the call was cancelled and was dropped.
     func rejectRows(_ handle: OpaquePointer?, ofUnknown frame: UInt32) -> gf_status {
-        let isCancelled = withRunning(handle) { state, _ in state.cancelReason != nil }
-        if isCancelled == true { return GF_CANCELLED }
+        if isCancelled(handle) { return GF_CANCELLED }
         return reject(handle, "rows came for frame \(frame), which has no schema")
     }
 

@@ -353,7 +353,12 @@ final class CallTable: Sendable {
     }
 
     /// Whether a call has neither ended nor been given up.
-    func isRunning(_ handle: OpaquePointer) -> Bool { withRunning(handle) { _, _ in true } ?? false }
+    func isRunning(_ handle: OpaquePointer?) -> Bool { withRunning(handle) { _, _ in true } ?? false }
+
+    /// Whether a running call is to end.
+    func isCancelled(_ handle: OpaquePointer?) -> Bool {
+        withRunning(handle) { state, _ in state.cancelReason != nil } ?? false
+    }
 
     // MARK: The watchdog
 

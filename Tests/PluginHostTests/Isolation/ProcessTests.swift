@@ -69,6 +69,24 @@ struct ProcessTests {
         }
     }
 
+    /// Its time may be over before it was sent, or while that happens.
+    @Test func aCallHearsThatItsTimeIsOverWheneverThatIs() async throws {
+        try await PryingPlugin.run { plugin in
+            let runtime = plugin.test.platform.registry[PryingPlugin.id]?.generation?.library.runtime
+            let query = try plugin.test.query(#"{"try":"wait"}"#)
+            for microseconds in 1...200 {
+                var facts = CallFacts()
+                facts.timeLimit = .microseconds(microseconds)
+                let events = try await plugin.test.platform.queryData([query], of: plugin.source, facts: facts)
+                let answer = try await Answer(events)
+                #expect((answer.error ?? answer.failures["A"])?.code == .timeout, "\(answer)")
+            }
+
+            #expect(runtime?.counters.abandoned.load(ordering: .relaxed) == 0)
+            #expect(plugin.process?.restarts == 0)
+        }
+    }
+
     @Test func aStoppedProcessIsReplaced() async throws {
         try await PryingPlugin.run { plugin in
             let first = try await plugin.processID()

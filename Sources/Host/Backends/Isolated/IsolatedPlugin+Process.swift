@@ -147,8 +147,13 @@ extension IsolatedPlugin {
             }
             state.calls = [:]
             state.creating = [:]
-            let repeated = calls.filter(\.mayBeRepeated)
-            let failed = calls.filter { !$0.mayBeRepeated }
+            // One that was given up has nobody who would give it up once more.
+            let table = state.runtime?.calls
+            func isRepeated(_ call: IsolatedCall) -> Bool {
+                call.mayBeRepeated && table?.isRunning(OpaquePointer(bitPattern: UInt(call.handle))) == true
+            }
+            let repeated = calls.filter(isRepeated)
+            let failed = calls.filter { !isRepeated($0) }
             for call in repeated {
                 call.isRepeated = true
                 call.isSent = false

@@ -254,7 +254,14 @@ final class IsolatedPlugin: @unchecked Sendable {
             watchProcess()
         case .wait: advance()
         }
+        // One that was cancelled before it was noted here: whoever said so did not find it.
+        if isCancelled(call.handle) { cancel(call.handle) }
         return GF_OK
+    }
+
+    private func isCancelled(_ handle: UInt64) -> Bool {
+        let calls = state.withLock { $0.runtime }?.calls
+        return calls?.isCancelled(OpaquePointer(bitPattern: UInt(handle))) ?? false
     }
 
     /// The host cancels a call.
