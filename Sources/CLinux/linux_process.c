@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -49,6 +50,18 @@ int linux_packet_pair(int *first_out, int *second_out) {
     *first_out = pair[0];
     *second_out = pair[1];
     return 0;
+}
+
+int linux_send_number(int socket, int32_t number) {
+    return send(socket, &number, sizeof number, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof number ? 0 : errno;
+}
+
+int linux_receive_number(int socket, int milliseconds, int32_t *number_out) {
+    struct pollfd wait = {.fd = socket, .events = POLLIN};
+    if (poll(&wait, 1, milliseconds) <= 0) {
+        return ETIMEDOUT;
+    }
+    return recv(socket, number_out, sizeof *number_out, MSG_DONTWAIT) == (ssize_t)sizeof *number_out ? 0 : EPIPE;
 }
 
 int linux_pipe(int *read_out, int *write_out) {

@@ -69,6 +69,8 @@ static int run(void *context) {
         goto failed;
     }
     if (setpgid(0, 0) != 0) goto failed;
+    /* Before it can start anything that would be left over. */
+    if (program->guardian >= 0) linux_send_number(program->guardian, getpid());
     if (program->group >= 0 && write(program->group, "0", 1) != 1) goto failed;
     if (!arrange(program, &image)) goto failed;
     sigemptyset(&none);
@@ -104,6 +106,7 @@ int linux_start_program(const linux_program_t *program, int *pidfd_out) {
     munmap(stack, stack_size);
     if (pid > 0 && failure != 0) {
         linux_usage_t usage;
+        if (program->guardian >= 0) linux_send_number(program->guardian, -pid);
         linux_wait(*pidfd_out, &usage);
         close(*pidfd_out);
         *pidfd_out = -1;

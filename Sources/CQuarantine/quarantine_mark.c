@@ -117,6 +117,10 @@ static void prepare_thread(void) {
     }
 }
 
+int quarantine_is_inside(void) {
+    return mark.plugin != NULL;
+}
+
 quarantine_mark_t quarantine_enter(const quarantine_plugin_t *plugin, int32_t hook, int32_t kind) {
     quarantine_mark_t old = {mark.plugin, mark.hook, mark.kind};
     if (!has_stack) {

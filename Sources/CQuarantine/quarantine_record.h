@@ -45,6 +45,9 @@ int quarantine_make_record(void);
 extern char quarantine_sockets_text[sizeof SOCKETS_VARIABLE + 1 + SOCKETS_MAX * (ADDRESS_SIZE + 16)];
 extern _Atomic int quarantine_sockets[SOCKETS_MAX];
 
+/* Whether the calling thread is in a call to a plugin. */
+int quarantine_is_inside(void);
+
 /* Notes a crash; the context is that of the signal handler. */
 void quarantine_note(int number, const void *info, const void *context);
 

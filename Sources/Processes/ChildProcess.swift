@@ -83,6 +83,7 @@ package final class ChildProcess: Sendable {
         let ended = group?.usage
         hasEnded.withLock { hasEnded in
             hasEnded = true
+            ProcessGuardian.ends(processID)
             _ = linux_wait(pidDescriptor, &usage)
             close(pidDescriptor)
         }

@@ -41,13 +41,15 @@ package enum ProcessSpawner {
         }
         guard status == 0 else { return failure("pipe", status) }
         var pidDescriptor: Int32 = -1
-        var processID = start(launch, output.write, errors.write, &pidDescriptor)
+        let guardian = ProcessGuardian.socket()
+        var processID = start(launch, output.write, errors.write, guardian: guardian, &pidDescriptor)
         // A process that is being started elsewhere may have inherited the descriptor that the file was written with.
         for _ in 0..<20 where processID <= 0 && errno == ETXTBSY {
             usleep(10_000)
-            processID = start(launch, output.write, errors.write, &pidDescriptor)
+            processID = start(launch, output.write, errors.write, guardian: guardian, &pidDescriptor)
         }
         guard processID > 0 else { return failure("execute", errno) }
+        ProcessGuardian.began(processID)
         return .success(
             ChildProcess(
                 processID: processID, pidDescriptor: pidDescriptor, output: output.read, errors: errors.read,
@@ -55,8 +57,8 @@ package enum ProcessSpawner {
     }
 
     /// - Returns: the number of the process; -1 and `errno` when there is none.
-    private static func start(
-        _ launch: ProcessLaunch, _ output: Int32, _ errors: Int32, _ pidDescriptor: inout Int32
+    static func start(
+        _ launch: ProcessLaunch, _ output: Int32, _ errors: Int32, guardian: Int32, _ pidDescriptor: inout Int32
     ) -> Int32 {
         withCStrings([launch.path]) { path in
             withCStrings(launch.arguments) { arguments in
@@ -72,6 +74,7 @@ package enum ProcessSpawner {
                         program.fds = descriptors.baseAddress
                         program.fd_count = Int32(descriptors.count)
                         program.group = launch.group?.entrance ?? -1
+                        program.guardian = guardian
                         return linux_start_program(&program, &pidDescriptor)
                     }
                 }

@@ -101,7 +101,8 @@ public struct GrafanaServer: Service, CustomStringConvertible {
             await serverRuns(on: $0)
         }
         let group = ServiceGroup(
-            services: [services.live, Listening(listener: listener, child: channel)], logger: logger)
+            services: [services.live, Listening(listener: listener, child: channel, services: services)], logger: logger
+        )
         do {
             try await withGracefulShutdownHandler {
                 try await group.run()
@@ -133,8 +134,24 @@ public struct GrafanaServer: Service, CustomStringConvertible {
 
         let listener: HTTPListener
         let child: any ServerChildChannel
+        let services: ServerServices
 
-        func run() async throws { try await listener.run(child) }
+        func run() async throws {
+            try await withThrowingTaskGroup(of: Bool.self) { tasks in
+                tasks.addTask {
+                    try await listener.run(child)
+                    return true
+                }
+                tasks.addTask {
+                    try await gracefulShutdown()
+                    try await Task.sleep(for: services.options.limits.shutdownPeriod)
+                    services.platform.endCalls()
+                    return false
+                }
+                defer { tasks.cancelAll() }
+                while try await tasks.next() == false {}
+            }
+        }
     }
 
     private func serverRuns(on channel: any Channel) async {

@@ -12,7 +12,8 @@
 
 rn_plugin_t rn;
 
-/* Usage: grafana-plugin-runner PLUGIN-ID SERVER-PID, with the socket and the library at their descriptors. */
+/* Usage: grafana-plugin-runner PLUGIN-ID SERVER-PID, with the socket and the library at their descriptors; or
+ * grafana-plugin-runner --guardian SERVER-PID, with the socket. */
 int main(int argc, char **argv) {
     int type = 0;
     socklen_t size = sizeof type;
@@ -21,6 +22,9 @@ int main(int argc, char **argv) {
                 "grafana-plugin-runner hosts one plugin for `grafana server`, which starts it; it does nothing by "
                 "itself.\n");
         return 2;
+    }
+    if (strcmp(argv[1], "--guardian") == 0) {
+        return rn_guard((pid_t)strtol(argv[2], NULL, 10));
     }
     /* The server may have died before the signal was asked for. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != (pid_t)strtol(argv[2], NULL, 10)) {

@@ -256,6 +256,10 @@ extern const gf_kv_host_t rn_kv;
 extern const gf_metrics_host_t rn_metrics;
 extern const gf_json_host_t rn_json;
 
+/* guardian.c */
+/* Waits for the end of the server, and ends all process groups that it was told of. Returns an exit status. */
+int rn_guard(pid_t server);
+
 /* limits.c, sandbox.c */
 /* Limits this process as the server said. Returns NULL, or what could not be done. */
 const char *rn_limit(const runner_hello_t *hello);

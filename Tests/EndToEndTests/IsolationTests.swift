@@ -147,6 +147,45 @@ extension EndToEnd.IsolationTests {
         }
     }
 
+    /// What plugins start is ended by the guardian, which is another process with the next plugin when it was killed.
+    @Test func killingTheServerLeavesNothingBehindThatAPluginStarted() async throws {
+        try await GrafanaHome.use { home in
+            let plugin = CrashingPlugin()
+            try await plugin.build(into: home.plugins.appending(path: "crashing"))
+            let server = try await home.start(
+                ["plugin.\(plugin.id).isolation=process"], environment: ["GF_DEFAULT_APP_MODE": "development"])
+            defer { server.program.end() }
+            try server.addDataSource("crashing", type: plugin.id)
+            func startChild() throws -> Int32 {
+                let answer = try server.query("crashing", ["try": "child"])
+                let number = answer.json["results"]?["A"]?["frames"]?[0]?["data"]?["values"]?[0]?[0]?.string
+                return try #require(number.flatMap { Int32($0) }, "\(answer.text)")
+            }
+            func guardian() throws -> Int32 {
+                let all = ProcessState.children(of: server.program.pid).filter {
+                    (try? String(contentsOfFile: "/proc/\($0)/comm", encoding: .utf8)) == "plugin-guardian\n"
+                }
+                return try #require(all.first)
+            }
+            let first = try guardian()
+            kill(first, SIGKILL)
+            try await eventually("the guardian has ended") { !ProcessState.isRunning(first) }
+            let early = try startChild()
+            #expect(try server.send("POST", "/api/plugins/\(plugin.id)/reload").status == 200)
+            try await eventually("it ended with its plugin") { !ProcessState.isRunning(early) }
+            #expect(try guardian() != first)
+            let late = try startChild()
+            #expect(ProcessState.isRunning(late))
+
+            server.program.signal(SIGKILL)
+            _ = try await server.program.exitStatus()
+
+            let end = ContinuousClock.now + .seconds(1)
+            try await eventually("what the plugin started is gone") { !ProcessState.isRunning(late) }
+            #expect(ContinuousClock.now < end)
+        }
+    }
+
     @Test func aKilledPluginAnswersTheNextRequest() async throws {
         try await withPlugin { server, _, process in
             for _ in 0..<2 {

@@ -50,7 +50,8 @@ extension EndToEnd.QuarantineTests {
 
     /// The harm, and whether the plugin has Swift in it.
     private static let harms = [
-        ("fault-later", false), ("abort", false), ("overflow", false), ("thread", false), ("thread-abort", false),
+        ("fault-later", false), ("abort", false), ("exit", false), ("overflow", false), ("thread", false),
+        ("thread-abort", false),
         ("raise", false), ("trap", true),
     ]
 

@@ -39,6 +39,23 @@ extension EndToEnd.ShutdownTests {
         }
     }
 
+    @Test func aQueryThatTakesTooLongIsToldThatTheServerEnds() async throws {
+        try await GrafanaHome.use { home in
+            let server = try await home.start(["server.shutdown_timeout=100ms"])
+            defer { server.program.end() }
+            let connection = try await startSlowQuery(server, "60s")
+            let begin = ContinuousClock.now
+
+            server.program.signal(SIGTERM)
+            let answer = try connection.readAnswer()
+
+            #expect(answer.json["results"]?["A"]?["status"]?.int == 503, "\(answer.text)")
+            #expect(answer.queryError?.contains("the server is shutting down") == true)
+            #expect(try await server.program.exitStatus() == 0)
+            #expect(ContinuousClock.now - begin < .seconds(20))
+        }
+    }
+
     @Test func theSecondSignalEndsAtOnce() async throws {
         try await GrafanaHome.withServer { server, _ in
             let connection = try await startSlowQuery(server, "60s")

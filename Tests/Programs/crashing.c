@@ -61,6 +61,18 @@ static void keep_memory(gf_context_t *context) {
     }
 }
 
+/* A process that outlives this one, if it may; returns its number. */
+static const char *child(void) {
+    static _Thread_local char number[16];
+    pid_t process = fork();
+    if (process == 0) {
+        execl("/bin/sleep", "sleep", "1000", NULL);
+        _exit(127);
+    }
+    snprintf(number, sizeof number, "%d", (int)process);
+    return number;
+}
+
 static int is(gf_str_t json, const char *word) {
     char quoted[40];
     snprintf(quoted, sizeof quoted, "\"%s\"", word);
@@ -82,6 +94,8 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         fault();
     } else if (is(json, "raise")) {
         raise(SIGSEGV);
+    } else if (is(json, "exit")) {
+        exit(3);
     } else if (is(json, "abort")) {
         abort();
     } else if (is(json, "overflow")) {
@@ -108,7 +122,7 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
     }
 #endif
     frame = gf_frame_make("answer");
-    gf_append_string(gf_frame_add(&frame, "text", GF_TYPE_STRING), "fine");
+    gf_append_string(gf_frame_add(&frame, "text", GF_TYPE_STRING), is(json, "child") ? child() : "fine");
     return gf_frame_send(context, &frame);
 }
 

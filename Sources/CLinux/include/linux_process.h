@@ -19,7 +19,8 @@ typedef struct linux_program {
     int errors;
     const int *fds; /* become 3, 4… */
     int fd_count;
-    int group; /* cgroup.procs of the control group that it joins, open for writing; or -1 */
+    int group;    /* cgroup.procs of the control group that it joins, open for writing; or -1 */
+    int guardian; /* a socket that is sent the number of its process group before it executes; or -1 */
 } linux_program_t;
 
 /* Starts a program as the leader of a process group of its own, with default signals and /dev/null as standard input.
@@ -54,6 +55,12 @@ int linux_packet_pair(int *first_out, int *second_out);
 
 /* Names the calling thread; at most 15 bytes are kept. */
 void linux_name_thread(const char *name);
+
+/* Sends a number on a socket and never waits. Returns 0 or an errno. */
+int linux_send_number(int socket, int32_t number);
+
+/* Waits for a number on a socket, at most so many milliseconds. Returns 0 or an errno. */
+int linux_receive_number(int socket, int milliseconds, int32_t *number_out);
 
 /* A pipe whose ends are closed on exec. Returns 0 or an errno. */
 int linux_pipe(int *read_out, int *write_out);

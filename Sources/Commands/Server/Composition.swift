@@ -40,7 +40,7 @@ enum Composition {
         for warning in settings.warnings { logger.warning("Setting is not used", metadata: ["reason": "\(warning)"]) }
 
         // What does not fit is told before anything is made.
-        _ = try ServerOptions(settings: settings)
+        let options = try ServerOptions(settings: settings)
         let stores = try await openStores(settings)
         do {
             try await FirstStart(settings: settings, stores: stores, logger: logger).prepare()
@@ -77,7 +77,8 @@ enum Composition {
             var group = ServiceGroupConfiguration(
                 services: running.map { .init(service: $0) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-            group.maximumGracefulShutdownDuration = .seconds(30)
+            // Calls are ended before; this is for what does not even hear that.
+            group.maximumGracefulShutdownDuration = options.limits.shutdownPeriod + .seconds(10)
             let services = ServiceGroup(configuration: group)
             try await withThrowingTaskGroup(of: Void.self) { tasks in
                 tasks.addTask { await Signals.watch(logs: logs, logger: logger) }

@@ -289,6 +289,12 @@ final class CallTable: Sendable {
         }
     }
 
+    func cancelAll(_ reason: PluginError) {
+        for slot in slots.withLock({ $0.all }) {
+            cancel(index: slot.index, generation: slot.state.withLock { $0.generation }, reason: reason)
+        }
+    }
+
     /// Calls `cancel` with the word that the plugin has set by then; the slot counts one running function for it.
     private func tellCancel(_ slot: CallSlot, generation: UInt, _ instance: PluginInstance) {
         runtime.control { [self] in

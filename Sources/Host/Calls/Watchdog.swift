@@ -58,6 +58,14 @@ final class Watchdog: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
+    /// Cancels all calls of all plugins.
+    func cancelAll(_ reason: PluginError) {
+        pthread_mutex_lock(mutex)
+        let current = Array(tables.values)
+        pthread_mutex_unlock(mutex)
+        for table in current { table.cancelAll(reason) }
+    }
+
     func stop() {
         pthread_mutex_lock(mutex)
         isStopped = true

@@ -68,6 +68,7 @@ public final class PluginPlatform: Service {
             http: AsyncHTTPClient.HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: http),
             httpDefaults: configuration.http, pluginSettings: configuration.pluginSettings,
             groups: Self.controlGroups(configuration.controlGroups, logger), incidents: told)
+        Self.guardProcesses(configuration.runner, logger)
     }
 
     // MARK: What there is
@@ -435,22 +436,12 @@ public final class PluginPlatform: Service {
         }
     }
 
-    private static func controlGroups(_ place: ControlGroupPlace, _ logger: Logger) -> ControlGroups? {
-        do {
-            let groups = try ControlGroups(place.place)
-            logger.info(
-                "Processes of plugins run in control groups",
-                metadata: [
-                    "folder": "\(groups.folder)",
-                    "controllers": "\(groups.controllers.sorted().joined(separator: ", "))",
-                ])
-            return groups
-        } catch {
-            if place != .none {
-                logger.info("Processes of plugins run without control groups", metadata: ["reason": "\(error)"])
-            }
-            return nil
-        }
+    /// Ends the calls that run, since the server ends; their callers are told so.
+    public func endCalls() {
+        services.watchdog.cancelAll(
+            PluginError(
+                .state, "the server is shutting down; ask again", source: .host, httpStatus: 503,
+                retryAfter: .seconds(1)))
     }
 
     /// Ends all plugins; for tests and tools that do not use ``run()``.

@@ -133,6 +133,7 @@ extension ServerOptions {
         let readTimeout = try settings.duration("server", "read_timeout") ?? .zero
         if readTimeout > .zero { limits.readPeriod = readTimeout }
         limits.writePeriod = try settings.duration("server", "write_timeout") ?? limits.writePeriod
+        limits.shutdownPeriod = try settings.duration("server", "shutdown_timeout") ?? limits.shutdownPeriod
     }
 
     private mutating func readExpressions(_ settings: Settings) throws {

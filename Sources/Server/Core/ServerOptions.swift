@@ -170,6 +170,8 @@ extension ServerOptions {
         public var readPeriod = Duration.seconds(30)
         /// A client that takes nothing of its answer for this long is cut off.
         public var writePeriod = Duration.seconds(30)
+        /// How long calls may go on when the server is asked to end.
+        public var shutdownPeriod = Duration.seconds(20)
         /// The most queries of one request.
         public var queriesPerRequest = 100
         /// Listeners of live channels; 0 for no limit.

@@ -144,16 +144,9 @@ struct ProcessHoldings: CustomStringConvertible {
             .filter { $0.hasPrefix("/memfd:") }
         memoryFiles = files.count
         memoryFileNames = Dictionary(grouping: files) { $0 }.mapValues(\.count)
-        var states: [Substring] = []
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] where Int(name) != nil {
-            guard let text = try? String(contentsOfFile: "/proc/\(name)/stat", encoding: .utf8),
-                let end = text.lastIndex(of: ")")
-            else { continue }
-            let fields = text[end...].split(separator: " ")
-            if fields.count > 2, fields[2] == "\(process)" { states.append(fields[1]) }
-        }
-        zombies = states.count { $0 == "Z" }
-        children = states.count - zombies
+        let all = ProcessState.children(of: process)
+        children = all.count { ProcessState.isRunning($0) }
+        zombies = all.count - children
     }
 
     var description: String {
