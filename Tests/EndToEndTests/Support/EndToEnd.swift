@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Dispatch
+import Foundation
 import Testing
 
 /// Tests of the built programs, from outside: one at a time, since each starts servers.
-@Suite(.serialized, .onThreadsOfTheirOwn, .timeLimit(.minutes(5)))
+@Suite(.serialized, .onThreadsOfTheirOwn, .timeLimit(.minutes(5 + chaosSeconds / 60)))
 enum EndToEnd {}
+
+/// How long `ChaosTests` goes on.
+let chaosSeconds = ProcessInfo.processInfo.environment["CHAOS_SECONDS"].flatMap(Int.init) ?? 10
 
 /// Runs tests on threads that may block, so that blocking sockets keep nobody else waiting.
 struct OwnThreads: TestTrait, SuiteTrait, TestScoping {
