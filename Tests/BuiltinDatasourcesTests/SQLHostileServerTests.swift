@@ -81,8 +81,8 @@ struct SQLHostileServerTests {
 
 /// Gives every client the same bytes and hangs up, or says nothing.
 private final class RudeServer: Sendable {
-    let port: Int
-    private let descriptor: Int32
+    var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let silent = Mutex<[Int32]>([])
     private let count = Atomic(0)
 
@@ -90,33 +90,28 @@ private final class RudeServer: Sendable {
 
     /// - Parameter answer: nil says nothing.
     init(answer: [UInt8]?) throws {
-        (descriptor, port) = try LoopbackSocket.bound()
-        guard listen(descriptor, 16) == 0 else { throw RealServerError("cannot listen: errno \(errno)") }
-        let descriptor = descriptor
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let connection = accept(descriptor, nil, nil)
-                guard connection >= 0, let self else { return }
-                if let answer {
-                    _ = answer.withUnsafeBytes {
-                        send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-                    }
-                    // What the client sent is read first, or the close would take the answer back.
-                    shutdown(connection, Int32(SHUT_WR))
-                    var rest = [UInt8](repeating: 0, count: 4096)
-                    while recv(connection, &rest, rest.count, 0) > 0 {}
-                    close(connection)
-                } else {
-                    self.silent.withLock { $0.append(connection) }
+        listener = try LoopbackListener()
+        listener.start { [weak self] connection in
+            if let answer {
+                _ = answer.withUnsafeBytes {
+                    send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
                 }
-                self.count.add(1, ordering: .releasing)
+                // What the client sent is read first, or the close would take the answer back.
+                shutdown(connection, Int32(SHUT_WR))
+                var rest = [UInt8](repeating: 0, count: 4096)
+                while recv(connection, &rest, rest.count, 0) > 0 {}
+                close(connection)
+            } else if let self {
+                silent.withLock { $0.append(connection) }
+            } else {
+                close(connection)
             }
+            self?.count.add(1, ordering: .releasing)
         }
     }
 
     deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
+        listener.end()
         for connection in silent.withLock({ $0 }) { close(connection) }
     }
 }

@@ -16,7 +16,6 @@ final class ReplayServer: Sendable {
     }
 
     let path: String
-    private let listener: Int32
     /// What the client sent, in order.
     private let received = Mutex<[Frame]>([])
 
@@ -25,11 +24,10 @@ final class ReplayServer: Sendable {
     /// Listens on a socket in a folder and serves one client.
     init(_ recording: [UInt8], in folder: URL) throws {
         path = folder.appending(path: "replay.sock").path
-        listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-        let listener = listener
         let bound = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -39,12 +37,13 @@ final class ReplayServer: Sendable {
         let frames = Self.frames(in: recording)
         Thread.detachNewThread { [weak self] in
             let client = accept(listener, nil, nil)
+            // Closed here: by another thread, and the number could be another socket's before `accept`.
+            close(listener)
+            guard client >= 0 else { return }
             self?.serve(client, frames)
             close(client)
         }
     }
-
-    deinit { close(listener) }
 
     static func frames(in bytes: [UInt8]) -> [Frame] {
         var frames: [Frame] = []

@@ -5,33 +5,31 @@ import Synchronization
 
 /// A server on the loopback address that gives every request the same JSON, and keeps the heads of all requests.
 package final class CannedServer: Sendable {
-    package let port: Int
-    private let descriptor: Int32
+    package var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let heads = Mutex<[String]>([])
 
     /// Begins to listen.
     package init(body: String) throws {
-        (descriptor, port) = try LoopbackSocket.bound()
-        guard listen(descriptor, 16) == 0 else { throw RealServerError("cannot listen: errno \(errno)") }
+        listener = try LoopbackListener()
         let answer = Array(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)"
                 .utf8)
-        let descriptor = descriptor
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let connection = accept(descriptor, nil, nil)
-                guard connection >= 0, let self else { return }
-                self.serve(connection, answer)
+        listener.start { [weak self] connection in
+            guard let self else {
+                Glibc.close(connection)
+                return
             }
+            serve(connection, answer)
         }
     }
 
     /// The heads of the requests so far.
     package var requests: [String] { heads.withLock { $0 } }
 
-    package func close() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    package func close() { listener.end() }
 
-    deinit { Glibc.close(descriptor) }
+    deinit { close() }
 
     /// Answers requests without a body until the client leaves.
     private func serve(_ descriptor: Int32, _ answer: [UInt8]) {

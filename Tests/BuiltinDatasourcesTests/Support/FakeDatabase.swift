@@ -52,8 +52,8 @@ final class FakeDatabase: Sendable {
         func waitForEnd() { while receive(1) != nil {} }
     }
 
-    let port: Int
-    private let descriptor: Int32
+    var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let clients = Mutex<[Int32]>([])
     private let requests = Mutex(0)
     private let closed = Mutex(0)
@@ -67,33 +67,29 @@ final class FakeDatabase: Sendable {
     func countsCancel() { requests.withLock { $0 += 1 } }
 
     init(_ serve: @escaping @Sendable (FakeDatabase, Client) -> Void) throws {
-        (descriptor, port) = try LoopbackSocket.bound()
-        guard listen(descriptor, 64) == 0 else { throw RealServerError("cannot listen: errno \(errno)") }
-        let descriptor = descriptor
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let connection = accept(descriptor, nil, nil)
-                guard connection >= 0, let self else { return }
-                self.clients.withLock { $0.append(connection) }
-                Thread.detachNewThread { [weak self] in
-                    guard let self else { return }
-                    serve(self, Client(descriptor: connection))
-                    Client(descriptor: connection).waitForEnd()
-                    self.closed.withLock { $0 += 1 }
-                }
+        listener = try LoopbackListener()
+        listener.start { [weak self] connection in
+            guard let self else {
+                close(connection)
+                return
+            }
+            clients.withLock { $0.append(connection) }
+            Thread.detachNewThread { [self] in
+                serve(self, Client(descriptor: connection))
+                Client(descriptor: connection).waitForEnd()
+                closed.withLock { $0 += 1 }
             }
         }
     }
 
     /// Ends all connections; the threads then end by themselves.
     func end() {
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        listener.end()
         for client in clients.withLock({ $0 }) { shutdown(client, Int32(SHUT_RDWR)) }
     }
 
     deinit {
         end()
-        close(descriptor)
         for client in clients.withLock({ $0 }) { close(client) }
     }
 }

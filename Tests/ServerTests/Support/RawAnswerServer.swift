@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 
 /// An HTTP server on the loopback interface that answers with whatever bytes a test gives it, good or bad.
 final class RawAnswerServer: Sendable {
@@ -12,40 +13,26 @@ final class RawAnswerServer: Sendable {
         case silence
     }
 
-    let port: Int
-    private let listener: Int32
+    var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let reply: Mutex<Reply>
     private let heads = Mutex<[String]>([])
     private let held = Mutex<[Int32]>([])
 
     init(_ reply: Reply) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(listener, address, size) == 0 && listen(listener, 16) == 0
-                    && getsockname(listener, address, &size) == 0
-            }
-        }
-        guard bound else { throw RawConnection.Failure(text: "bind: \(errno)") }
-        self.listener = listener
+        listener = try LoopbackListener()
         self.reply = Mutex(reply)
-        port = Int(UInt16(bigEndian: address.sin_port))
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0, let self else { return }
-                self.answer(client)
+        listener.start { [weak self] client in
+            guard let self else {
+                close(client)
+                return
             }
+            answer(client)
         }
     }
 
     deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        listener.end()
         for client in held.withLock({ $0 }) { close(client) }
     }
 

@@ -2,46 +2,31 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 
 /// A server on threads that takes the handshake of a WebSocket, greets, and sends back what it gets in upper case, frames
 /// or not; after `quit` it ends.
 final class UpgradeServer: Sendable {
-    let port: Int
-    private let listener: Int32
+    var port: Int { listener.port }
+    private let listener: LoopbackListener
     private let answer: String
     private let state = Mutex<(heads: [String], open: Int)>(([], 0))
 
     /// - Parameter answer: What every handshake gets before the connection ends; nil: it is accepted.
     init(answer: String? = nil) throws {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isBound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(listener, address, size) == 0 && listen(listener, 16) == 0
-                    && getsockname(listener, address, &size) == 0
-            }
-        }
-        guard isBound else { throw RawConnection.Failure(text: "bind: \(errno)") }
-        self.listener = listener
-        port = Int(UInt16(bigEndian: address.sin_port))
+        listener = try LoopbackListener()
         self.answer = answer ?? ""
         let accepts = answer == nil
-        Thread.detachNewThread { [weak self] in
-            while true {
-                let client = accept(listener, nil, nil)
-                guard client >= 0, let self else { return }
-                Thread.detachNewThread { self.serve(client, accepts: accepts) }
+        listener.start { [weak self] client in
+            guard let self else {
+                close(client)
+                return
             }
+            Thread.detachNewThread { self.serve(client, accepts: accepts) }
         }
     }
 
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    deinit { listener.end() }
 
     /// The handshakes so far.
     var heads: [String] { state.withLock { $0.heads } }
