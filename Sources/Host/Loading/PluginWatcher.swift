@@ -52,9 +52,10 @@ public final class PluginWatcher: Sendable {
         let isStarted = DedicatedThread.start {
             var loop = WatchLoop(inotify: inotify, stop: stop, tree: tree, quiescence: quiescence)
             loop.run { continuation.yield($0) }
-            continuation.finish()
             close(inotify)
             close(stop)
+            // Whoever makes another one at the end of this finds room for it: the kernel gives few.
+            continuation.finish()
         }
         guard isStarted else {
             close(inotify)

@@ -375,24 +375,38 @@ public final class PluginPlatform: Service {
         await shutDown()
     }
 
+    /// How long it takes to try again when the system has no more watches.
+    private static let watchPeriod = Duration.seconds(10)
+
     private func followFolders() async {
-        do {
-            // What is part of the server changes with the server.
-            let watcher = try PluginWatcher(sources: configuration.sources.filter { $0.pluginClass == .external })
-            await withGracefulShutdownHandler {
-                for await change in watcher.changes {
-                    if let warning = change.warning {
-                        logger.warning("Plugin folders are watched in part", metadata: ["reason": "\(warning)"])
-                    }
-                    await reload(folders: change.needsFullRescan ? nil : change.folders)
+        var hasFailed = false
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            do {
+                let watcher = try PluginWatcher(sources: configuration.sources.filter { $0.pluginClass == .external })
+                await follow(watcher, hasMissedChanges: hasFailed)
+            } catch {
+                if !hasFailed {
+                    logger.warning(
+                        "Plugin folders cannot be watched yet; until they are, use POST /api/plugins/reload",
+                        metadata: ["next-try": "\(Self.watchPeriod)", "error": "\(error)"])
                 }
-            } onGracefulShutdown: {
-                watcher.stop()
+                hasFailed = true
+                try? await cancelWhenGracefulShutdown { try await Task.sleep(for: Self.watchPeriod) }
             }
-        } catch {
-            logger.warning(
-                "Plugin folders are not watched; use POST /api/plugins/reload", metadata: ["error": "\(error)"])
-            try? await gracefulShutdown()
+        }
+    }
+
+    private func follow(_ watcher: PluginWatcher, hasMissedChanges: Bool) async {
+        await withGracefulShutdownHandler {
+            if hasMissedChanges { await reload(folders: nil) }
+            for await change in watcher.changes {
+                if let warning = change.warning {
+                    logger.warning("Plugin folders are watched in part", metadata: ["reason": "\(warning)"])
+                }
+                await reload(folders: change.needsFullRescan ? nil : change.folders)
+            }
+        } onGracefulShutdown: {
+            watcher.stop()
         }
     }
 

@@ -38,19 +38,29 @@ public struct TrustWatch: Service, CustomStringConvertible {
 
     private func watchFolder() async {
         guard let folder = trust.folder else { return }
-        do {
-            // The class says nothing here: only the events count.
-            let watcher = try PluginWatcher(sources: [.folder(path: folder, class: .core)])
-            await withTaskCancellationHandler {
-                // What changed between the start of the server and that of the watch.
+        var isTold = false
+        while !Task.isCancelled {
+            do {
+                // The class says nothing here: only the events count.
+                let watcher = try PluginWatcher(sources: [.folder(path: folder, class: .core)])
+                await withTaskCancellationHandler {
+                    // What changed between the start of the server and that of the watch.
+                    await apply()
+                    for await _ in watcher.changes { await apply() }
+                } onCancel: {
+                    watcher.stop()
+                }
+            } catch {
+                // The system has no more watches for now; a revocation counts all the same.
+                if !isTold {
+                    logger.warning(
+                        "The trust folder cannot be watched; it is read again and again",
+                        metadata: ["every": "\(period)", "error": "\(error)"])
+                }
+                isTold = true
                 await apply()
-                for await _ in watcher.changes { await apply() }
-            } onCancel: {
-                watcher.stop()
+                try? await clock.sleep(for: period)
             }
-        } catch {
-            logger.warning(
-                "The trust folder is not watched; changes count after a restart", metadata: ["error": "\(error)"])
         }
     }
 
