@@ -25,8 +25,9 @@ public struct PluginChanges: Sendable {
         let plugin = try present(id)
         try Self.checkNoLink(plugin)
         let way = try claim.makeStaging()
+        // Also after a failure: what has got there is gone for good.
+        defer { try? FileTree.remove(folder.staging) }
         try Switch(folder: folder).remove(id: id, target: plugin.folder, staged: "\(way)/removed")
-        try? FileTree.remove(folder.staging)
         return plugin
     }
 

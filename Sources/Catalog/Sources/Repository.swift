@@ -62,15 +62,20 @@ public struct PackageSources: Sendable {
         return found.values.sorted { $0.id < $1.id }
     }
 
-    /// The newest versions of those plugins that a catalogue knows.
-    public func newest(of ids: [String]) async throws -> [String: String] {
+    /// The newest versions of those plugins that a catalogue knows, and why a catalogue told none.
+    public func newest(of ids: [String]) async throws -> (versions: [String: String], failures: [CatalogError]) {
         var found: [String: String] = [:]
+        var failures: [CatalogError] = []
         for repository in repositories {
             let rest = ids.filter { found[$0] == nil }
             if rest.isEmpty { break }
-            found.merge(try await repository.newest(of: rest)) { first, _ in first }
+            do {
+                found.merge(try await repository.newest(of: rest)) { first, _ in first }
+            } catch let error as CatalogError {
+                failures.append(error)
+            }
         }
-        return found
+        return (found, failures)
     }
 
     private func first<Value>(_ id: String, _ ask: (any Repository) async throws -> Value) async throws -> Value {

@@ -117,5 +117,24 @@ extension ProgramSuite {
                 #expect(none.status == 69 && none.output.isEmpty)
             }
         }
+
+        /// That everything is up to date is only said when every catalogue was asked.
+        @Test func whatIsOutdatedIsToldThoughACatalogueDoesNotAnswer() async throws {
+            try await Self.withCatalogue { place, cli, server in
+                let words = ["--catalog", "http://127.0.0.1:1/static", "--catalog", Self.address(server)]
+                let old = place.folder.appending(path: "old.zip")
+                try await Package(version: "0.9.0").zip(old)
+
+                let installed = try await cli.plugins(["install", old.path])
+                let outdated = try await cli.plugins(["list", "--outdated"] + words)
+                let updated = try await cli.plugins(["update", "--all", "--catalog", Self.address(server)])
+                let unknown = try await cli.plugins(["list", "--outdated"] + words)
+
+                #expect(installed.status == 0 && updated.status == 0, "\(installed.errors)\(updated.errors)")
+                #expect(outdated.status == 1 && outdated.output == "acme-sine-panel @ 0.9.0 -> 1.0.0\n", "\(outdated)")
+                #expect(outdated.errors.hasPrefix("warning: 'http://127.0.0.1:1/"), "\(outdated.errors)")
+                #expect(unknown.status == 69 && unknown.output.isEmpty, "\(unknown)")
+            }
+        }
     }
 }

@@ -22,13 +22,16 @@ struct ListCommand: ReportingCommand {
         if outdated {
             let newest = try await place.with { try await $0.sources.newest(of: rows.map(\.id)) }
             rows = rows.compactMap { row in
-                guard let version = newest[row.id], SemanticVersion.isOlder(row.version, than: version) else {
+                guard let version = newest.versions[row.id], SemanticVersion.isOlder(row.version, than: version) else {
                     return nil
                 }
                 var row = row
                 row.newest = version
                 return row
             }
+            // "Up to date" is said only when every catalogue was asked.
+            if let failure = newest.failures.first, rows.isEmpty { throw failure }
+            for failure in newest.failures { Terminal.report("warning", failure.description) }
         }
         try json ? Terminal.write(PluginJSON.text(rows.map(\.json))) : show(rows)
         if outdated, !rows.isEmpty { throw ExitCode(ExitStatus.findings.rawValue) }
