@@ -94,9 +94,11 @@ def isolated(got, alone, table):
         time = got[f"isolated-sink-{name}.nanoseconds"]
         table.row(f"1 M rows isolated, ready to read, {name}", ms(time / 1e6), "146 ms Go host and plugin", time / 146e6,
                   reach, time <= 1e6 if reach else None)
+    cold = got["isolated-cold.nanoseconds"]
+    table.row("start of an isolated plugin, with its first call", ms(cold / 1e6), "6.5 ms Go", cold / 6.5e6, "≤ 1.5 ms",
+              cold <= 1.5e6)
     start = got["isolated-start.nanoseconds"]
-    table.row("start of an isolated plugin, with a reload", ms(start / 1e6), "6.5 ms Go", start / 6.5e6, "≤ 1.5 ms",
-              start <= 1.5e6)
+    table.row("reload of an isolated plugin", ms(start / 1e6), "", None, "", None)
     table.row("memory of an isolated plugin", f"{got['isolated-memory.bytes'] / 2**20:.1f} MiB", "", None, "", None)
 
 

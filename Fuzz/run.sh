@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.."
 export SWIFT_BACKTRACE=enable=no
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
+# As SwiftPM names the package, whose modules are imported here: after its folder.
+identity=$(basename "$PWD" | tr '[:upper:]' '[:lower:]' | tr -c '[:alnum:]\n' _)
 go="GoHandshake GoLogLine GoMessages GoQueryAnswer"
 frames="ArrowFile FrameJSON JSONText SharedBatch MathText"
 sql="SQLText SQLArray SQLTime SQLNumber"
@@ -20,7 +22,7 @@ mkdir -p "$made"
 build() {
     module=$1 program=$2
     shift 2
-    swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -package-name grafana \
+    swiftc -Onone -sanitize=fuzzer,address -parse-as-library -swift-version 6 -package-name "$identity" \
         -module-name "$module" -use-ld=lld \
         -I include -I Sources/CJansson -I Sources/CRNP -enable-upcoming-feature MemberImportVisibility \
         -enable-upcoming-feature InternalImportsByDefault -enable-upcoming-feature ExistentialAny -suppress-warnings \
@@ -63,7 +65,7 @@ build_signing() {
 build_abi() {
     case " $built " in *" abi "*) return ;; esac
     built="$built abi"
-    swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -package-name grafana \
+    swiftc -Onone -sanitize=address -parse-as-library -wmo -swift-version 6 -package-name "$identity" \
         -module-name PluginABI -emit-module \
         -emit-module-path "$made/PluginABI.swiftmodule" -c -o "$made/PluginABI.o" -I include -suppress-warnings \
         -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature InternalImportsByDefault \
@@ -247,7 +249,10 @@ for name in "$@"; do
             built="$built $program" ;;
     esac
     seed "$name"
+    leaks=1
+    # The jump out of its _exit forgets what was allocated.
+    [ "$name" != RunnerDispatch ] || leaks=0
     echo "fuzz: $name for $seconds s"
     FUZZ_PROGRAMS=$PWD/$made/programs FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
-        -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
+        -detect_leaks="$leaks" -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
 done

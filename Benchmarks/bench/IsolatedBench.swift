@@ -34,10 +34,25 @@ struct IsolatedBench {
         }
     }
 
-    /// From the end of a process to the answer of the next one: start, library, instance and call.
-    private func runStarts() async throws {
-        let source = DataSourceConfiguration(
+    private var source: DataSourceConfiguration {
+        DataSourceConfiguration(
             settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
+    }
+
+    /// Calls to a plugin whose process was stopped because nobody called it: start, library, instance and call.
+    func runColdCalls() async throws {
+        var calls = Timing()
+        for _ in 0..<31 {
+            while platform.plugin(id: Program.pluginID)?.process?.state != .stopped { usleep(1_000) }
+            let began = Timing.now
+            _ = try await platform.checkHealth(of: source, facts: CallFacts())
+            calls.add(since: began)
+        }
+        report("isolated-cold.nanoseconds", calls.median)
+    }
+
+    /// A reload: the folder is read, the library verified, a process started beside the old one.
+    private func runStarts() async throws {
         var starts = Timing()
         for _ in 0..<11 {
             let began = Timing.now

@@ -36,18 +36,21 @@ enum Program {
             try await IsolatedBench(platform: platform).run()
             try await FrameBench(platform: platform).runIsolated()
         }
+        try await run(.process, arguments[1], loading, RunnerSettings(idleTime: .milliseconds(1))) { platform in
+            try await IsolatedBench(platform: platform).runColdCalls()
+        }
         try ExpressionBench().run()
         try await SignatureBench(folder: arguments[1] + "/../signature").run()
     }
 
     private static func run(
         _ level: IsolationLevel, _ folder: String, _ loading: LoadingSettings,
-        _ body: @Sendable (PluginPlatform) async throws -> Void
+        _ runner: RunnerSettings = RunnerSettings(), _ body: @Sendable (PluginPlatform) async throws -> Void
     ) async throws {
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(
                 pluginsFolder: folder, loading: loading, serverVersion: "13.0.0",
-                isolation: IsolationPolicy(common: level)),
+                isolation: IsolationPolicy(common: level), runner: runner),
             builtins: [], keyValues: MemoryKeyValues(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
         )
         await platform.load()

@@ -52,4 +52,20 @@ struct ProtocolConformanceTests {
             ]
         }
     }
+
+    /// A plugin of another language, which knows Grafana's protocol alone: there is no other place to compare it with, but the
+    /// rules of calls hold for it as well.
+    @Test func filesInPython() async throws {
+        let folder = try TemporaryFolder()
+        try "when,celsius\n2026-01-02T03:04:05,1.5\n".write(
+            toFile: "\(folder.path)/t.csv", atomically: true, encoding: .utf8)
+        let kit = PluginConformance(
+            try ConformancePlugin(program: Plugins.root.appending(path: ".build/examples/files-python").path),
+            queries: [#"{"file": "t.csv"}"#, #"{"file": "../none.csv"}"#],
+            resources: [ResourceCall(method: "GET", path: "files"), ResourceCall(method: "GET", path: "none")],
+            jsonData: ["folder": .string(folder.path)])
+
+        await expectConformance(kit)
+        withExtendedLifetime(folder) {}
+    }
 }
