@@ -95,11 +95,22 @@ def isolated(got, alone, table):
         table.row(f"1 M rows isolated, ready to read, {name}", ms(time / 1e6), "146 ms Go host and plugin", time / 146e6,
                   reach, time <= 1e6 if reach else None)
     cold = got["isolated-cold.nanoseconds"]
-    table.row("start of an isolated plugin, with its first call", ms(cold / 1e6), "6.5 ms Go", cold / 6.5e6, "≤ 1.5 ms",
-              cold <= 1.5e6)
+    bare = bare_start()
+    table.row("start of an isolated plugin, with its first call", ms(cold / 1e6),
+              ms(bare) + " /bin/true; 6.5 ms Go, elsewhere", cold / 1e6 / bare, "≤ 1.5 ms", cold <= 1.5e6)
     start = got["isolated-start.nanoseconds"]
     table.row("reload of an isolated plugin", ms(start / 1e6), "", None, "", None)
     table.row("memory of an isolated plugin", f"{got['isolated-memory.bytes'] / 2**20:.1f} MiB", "", None, "", None)
+
+
+def bare_start():
+    """Milliseconds for the smallest program to start and end."""
+    times = []
+    for _ in range(101):
+        began = time.perf_counter()
+        os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
 
 
 def go_plugin(folder, _, table):

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import PluginABI
 import PluginHost
 import PluginTesting
@@ -65,7 +66,8 @@ struct ProtocolConformanceTests {
             resources: [ResourceCall(method: "GET", path: "files"), ResourceCall(method: "GET", path: "none")],
             jsonData: ["folder": .string(folder.path)])
 
-        await expectConformance(kit)
+        let report = await kit.run()
+        #expect(report.differences.isEmpty && report.cases.count > 30, "\(report)")
         withExtendedLifetime(folder) {}
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
 import NIOHTTP1
 import PluginABI
 import PluginHost
@@ -282,6 +283,31 @@ struct QueryAPITests {
                     server.platform.plugins.allSatisfy { $0.id != "acme-probe-datasource" || $0.callsRunning == 0 }
                 }
             }
+        }
+    }
+
+    /// The connection is long forgotten when the call begins, which must not go on for nobody.
+    @Test func aClientThatLeavesBeforeTheCallBeginsCancelsIt() async throws {
+        try await TestServer.run { server async throws in
+            try await server.addProbe(jsonData: #"{"slow":true}"#)
+            @Sendable func connections() async throws -> Int? {
+                let text = try await server.send(.GET, "/metrics").text
+                return text.firstMatch(of: /grafana_http_connections (\d+)/).flatMap { Int($0.1) }
+            }
+            let before = try await connections()
+            let body =
+                #"{"from":"0","to":"1","queries":[{"refId":"early","queryType":"wait","datasource":{"uid":"probe"}}]}"#
+            let connection = try RawConnection(port: server.port)
+            connection.send(
+                "POST /api/ds/query HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+            try await eventually { ProbeDataSource.making.load(ordering: .relaxed) == 1 }
+            connection.reset()
+            try await eventually { try await connections() == before }
+
+            ProbeDataSource.mayBeMade.signal()
+
+            try await eventually { ProbeDataSource.cancellations.withLock { $0.contains("early") } }
         }
     }
 

@@ -47,9 +47,12 @@ struct QueryAPI: Sendable {
             return try await answer(wanted, expressions, context, delivery)
         }
         let services = services
-        let (run, cacheStatus) = try await start(wanted.items, identity, facts, delivery.format)
+        let format = delivery.format
+        let (run, cacheStatus, isWhole) = try await services.connections.whileConnected(context.channel) {
+            let (run, cacheStatus) = try await start(wanted.items, identity, facts, format)
+            return (run, cacheStatus, await run.collect())
+        }
         delivery.cacheStatus = cacheStatus
-        let isWhole = try await services.connections.whileConnected(context.channel) { await run.collect() }
         if let failure = await run.wholeFailure { throw APIError(calling: failure, fallback: "Query data error") }
         return try await isWhole ? whole(run, delivery) : streamed(run, context, delivery)
     }

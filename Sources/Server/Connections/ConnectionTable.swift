@@ -55,11 +55,10 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// - Returns: nil when the client has left; a channel that is not in the table (a test's) never leaves.
+    /// - Returns: nil when the client has left: its channel may be gone from the table by then.
     private func watch(_ channel: any Channel, _ watcher: @escaping @Sendable () -> Void) -> Int? {
         connections.withLock { connections in
-            guard var connection = connections[ObjectIdentifier(channel)] else { return -1 }
-            guard !connection.isLeft else { return nil }
+            guard var connection = connections[ObjectIdentifier(channel)], !connection.isLeft else { return nil }
             connection.nextNumber += 1
             connection.watchers[connection.nextNumber] = watcher
             connections[ObjectIdentifier(channel)] = connection

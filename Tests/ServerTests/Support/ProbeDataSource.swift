@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
 import PluginABI
 import Synchronization
 
@@ -16,12 +17,20 @@ struct ProbeDataSource: QueryHandler, CheckHealthHandler, CallResourceHandler, S
     /// The runs of streams, by path.
     static let runs = Mutex<[String: Int]>([:])
 
+    /// Data sources with the setting `"slow": true` are made when a test lets them.
+    static let making = Atomic<Int>(0)
+    static let mayBeMade = DispatchSemaphore(value: 0)
+
     let settings: DataSourceInstanceSettings
     let host: Host
 
     init(settings: DataSourceInstanceSettings, host: Host) throws {
         self.settings = settings
         self.host = host
+        if settings.jsonData["slow"]?.bool == true {
+            Self.making.add(1, ordering: .relaxed)
+            Self.mayBeMade.wait()
+        }
     }
 
     func query(_ query: DataQuery, context: CallContext, into response: QueryResponder) async throws {
