@@ -147,12 +147,14 @@ module_maps() {
     done
 }
 
-# The objects of the packages in one archive, from which the linker takes what it needs; without those of a module.
+# The objects of the packages in one archive, from which the linker takes what it needs; without those of a module. A thin
+# one, made at once: other archives keep one object of each name.
 archive() {
     rm -f "$made/lib$1.a"
     find "$package/" -name '*.o' -path '*.build/*' ! -path '*-tool.build/*' ! -path '*Tests.build/*' \
-        ! -path '*/PluginABI.build/*' ! -path '*/PluginHost.build/*' ! -path "*/$1.build/*" -print0 |
-        xargs -0 ar qcS "$made/lib$1.a"
+        ! -path '*/PluginABI.build/*' ! -path '*/PluginHost.build/*' ! -path "*/$1.build/*" |
+        sed 's/.*/"&"/' >"$made/objects"
+    ar qcST "$made/lib$1.a" "@$made/objects"
     ranlib "$made/lib$1.a"
 }
 
@@ -249,10 +251,10 @@ for name in "$@"; do
             built="$built $program" ;;
     esac
     seed "$name"
-    leaks=1
+    leaks=1 memory=2048
     # The jump out of its _exit forgets what was allocated.
-    [ "$name" != RunnerDispatch ] || leaks=0
+    [ "$name" != RunnerDispatch ] || { leaks=0 memory=16384; }
     echo "fuzz: $name for $seconds s"
-    FUZZ_PROGRAMS=$PWD/$made/programs FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 \
+    FUZZ_PROGRAMS=$PWD/$made/programs FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb="$memory" -max_len=65536 \
         -detect_leaks="$leaks" -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
 done
