@@ -4,7 +4,7 @@
 # Usage: Fuzz/run.sh [NAME…]. A finding is written to .build/fuzz/NAME-crash-… and ends the run.
 set -eu
 cd "$(dirname "$0")/.."
-export SWIFT_BACKTRACE=enable=no
+export SWIFT_BACKTRACE=enable=no LSAN_OPTIONS=suppressions=$PWD/Fuzz/leaks.supp:print_suppressions=0
 seconds=${FUZZ_SECONDS:-60}
 made=.build/fuzz built=
 # As SwiftPM names the package, whose modules are imported here: after its folder.
