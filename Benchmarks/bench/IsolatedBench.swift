@@ -36,7 +36,7 @@ struct IsolatedBench {
 
     private var source: DataSourceConfiguration {
         DataSourceConfiguration(
-            settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
+            settings: .init(uid: "without-rows", name: "bench", pluginID: Program.pluginID), version: 1)
     }
 
     /// Calls to a plugin whose process was stopped because nobody called it: start, library, instance and call.
