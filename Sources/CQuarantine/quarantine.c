@@ -86,6 +86,11 @@ static void give_up(int number, const siginfo_t *info) {
 static void crashed(int number, siginfo_t *info, void *context) {
     int self = (int)syscall(SYS_gettid);
     int first = 0;
+    /* A process that a plugin forked is no server that could begin anew. */
+    if (quarantine_record->pid != getpid()) {
+        give_up(number, info);
+        return;
+    }
     if (!atomic_compare_exchange_strong(&crashed_thread, &first, self)) {
         if (first == self) {
             give_up(number, info);
@@ -111,7 +116,7 @@ static void crashed(int number, siginfo_t *info, void *context) {
 
 /* A plugin that calls exit() would end the server without a word: it has crashed as well as if it had aborted. */
 static void left(void) {
-    if (quarantine_is_inside()) {
+    if (quarantine_is_inside() && quarantine_record->pid == getpid()) {
         abort();
     }
 }

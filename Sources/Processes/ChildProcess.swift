@@ -81,9 +81,9 @@ package final class ChildProcess: Sendable {
         var end = End()
         end.limits = group?.limitsMet ?? []
         let ended = group?.usage
+        ProcessGuardian.ends(processID)
         hasEnded.withLock { hasEnded in
             hasEnded = true
-            ProcessGuardian.ends(processID)
             _ = linux_wait(pidDescriptor, &usage)
             close(pidDescriptor)
         }

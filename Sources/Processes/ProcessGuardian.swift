@@ -10,7 +10,7 @@ internal import Synchronization
 package enum ProcessGuardian {
     private struct State {
         var program = ""
-        var report: @Sendable (SpawnError) -> Void = { _ in }
+        var report: (@Sendable (SpawnError) -> Void)?
         var guardian: Guardian?
         /// The process groups of all plugins that run.
         var groups: Set<Int32> = []
@@ -50,22 +50,35 @@ package enum ProcessGuardian {
     /// Starts the guardian when it is not there, or not any more; blocks meanwhile. Only for the thread that starts
     /// processes, which lives as long as the server.
     static func socket() -> Int32 {
-        state.withLock { state in
-            if let guardian = state.guardian, guardian.hasEnded {
-                var usage = linux_usage_t()
-                _ = linux_wait(guardian.pidDescriptor, &usage)
-                for descriptor in [guardian.pidDescriptor, guardian.socket] { close(descriptor) }
-                state.guardian = nil
-            }
-            guard state.guardian == nil, !state.program.isEmpty else { return state.guardian?.socket ?? -1 }
-            do throws(SpawnError) {
-                state.guardian = try start(state.program)
+        let (ended, program) = state.withLock { state -> (Guardian?, String?) in
+            let ended = state.guardian.flatMap { $0.hasEnded ? $0 : nil }
+            if ended != nil { state.guardian = nil }
+            return (ended, state.guardian == nil && !state.program.isEmpty ? state.program : nil)
+        }
+        if let ended {
+            var usage = linux_usage_t()
+            _ = linux_wait(ended.pidDescriptor, &usage)
+            for descriptor in [ended.pidDescriptor, ended.socket] { close(descriptor) }
+        }
+        // Outside of the lock, which others take when a process ends.
+        if let program { adopt(Result { () throws(SpawnError) in try start(program) }) }
+        return state.withLock { $0.guardian?.socket ?? -1 }
+    }
+
+    /// One that cannot be started is tried again with the next process, and told of once.
+    private static func adopt(_ started: Result<Guardian, SpawnError>) {
+        switch started {
+        case .success(let guardian):
+            state.withLock { state in
+                state.guardian = guardian
                 for group in state.groups { tell(state, group) }
-            } catch {
-                state.program = ""
-                state.report(error)
             }
-            return state.guardian?.socket ?? -1
+        case .failure(let error):
+            let report = state.withLock { state in
+                defer { state.report = nil }
+                return state.report
+            }
+            report?(error)
         }
     }
 
@@ -81,9 +94,10 @@ package enum ProcessGuardian {
         }
     }
 
-    /// One that cannot be told any more is replaced with the next process.
+    /// One that does not listen any more is ended, and replaced with the next process: it would know wrong numbers.
     private static func tell(_ state: State, _ number: Int32) {
-        if let guardian = state.guardian { _ = linux_send_number(guardian.socket, number) }
+        guard let guardian = state.guardian, linux_send_number(guardian.socket, number) != 0 else { return }
+        _ = linux_signal_program(guardian.pidDescriptor, SIGKILL)
     }
 
     private static func start(_ program: String) throws(SpawnError) -> Guardian {

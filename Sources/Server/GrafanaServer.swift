@@ -145,8 +145,11 @@ public struct GrafanaServer: Service, CustomStringConvertible {
                 tasks.addTask {
                     try await gracefulShutdown()
                     try await Task.sleep(for: services.options.limits.shutdownPeriod)
-                    services.platform.endCalls()
-                    return false
+                    // Again and again: a request may make one call after the other.
+                    while true {
+                        services.platform.endCalls()
+                        try await Task.sleep(for: .milliseconds(200))
+                    }
                 }
                 defer { tasks.cancelAll() }
                 while try await tasks.next() == false {}

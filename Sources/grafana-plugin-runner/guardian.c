@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Ends what plugins have started when the server is gone. The kernel ends the plugins themselves, but not their
- * children; this process knows the process groups of all plugins and waits for the other end of its socket to be
- * closed, which happens however the server ends. */
+ * children; this process knows the process groups of all plugins and waits for the end of the server, or for the
+ * other end of its socket to be closed when another image takes the server's place. */
 #include "runner.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 typedef struct groups {
@@ -43,7 +44,7 @@ static void drop(groups_t *groups, int32_t group) {
 int rn_guard(pid_t server) {
     groups_t groups = {NULL, 0, 0};
     int32_t group = 0;
-    ssize_t length;
+    struct pollfd ends[2] = {{RUNNER_SOCKET, POLLIN, 0}, {-1, POLLIN, 0}};
     /* It outlives the server, by a moment. */
     if (prctl(PR_SET_PDEATHSIG, 0) != 0 || getppid() != server) {
         return 1;
@@ -52,11 +53,20 @@ int rn_guard(pid_t server) {
     if (send(RUNNER_SOCKET, &group, sizeof group, MSG_NOSIGNAL) != (ssize_t)sizeof group) {
         return 1;
     }
-    while ((length = recv(RUNNER_SOCKET, &group, sizeof group, 0)) > 0 || (length < 0 && errno == EINTR)) {
+    /* A process that was forked from the server may keep the socket open; -1 is left out. */
+    ends[1].fd = (int)syscall(SYS_pidfd_open, server, 0);
+    for (;;) {
+        ssize_t length;
+        if (poll(ends, 2, -1) < 0) {
+            continue;
+        }
+        length = recv(RUNNER_SOCKET, &group, sizeof group, MSG_DONTWAIT);
         if (length == (ssize_t)sizeof group && group > 1) {
             add(&groups, group);
         } else if (length == (ssize_t)sizeof group && group < -1) {
             drop(&groups, -group);
+        } else if (length == 0 || ends[1].revents != 0) {
+            break;
         }
     }
     for (size_t index = 0; index < groups.count; index++) {

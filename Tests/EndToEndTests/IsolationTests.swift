@@ -180,9 +180,7 @@ extension EndToEnd.IsolationTests {
             server.program.signal(SIGKILL)
             _ = try await server.program.exitStatus()
 
-            let end = ContinuousClock.now + .seconds(1)
             try await eventually("what the plugin started is gone") { !ProcessState.isRunning(late) }
-            #expect(ContinuousClock.now < end)
         }
     }
 

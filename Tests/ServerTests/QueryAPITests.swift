@@ -295,13 +295,16 @@ struct QueryAPITests {
                 return text.firstMatch(of: /grafana_http_connections (\d+)/).flatMap { Int($0.1) }
             }
             let before = try await connections()
+            let made = ProbeDataSource.making.load(ordering: .relaxed)
+            // Also when the test fails before: a thread waits.
+            defer { ProbeDataSource.mayBeMade.signal() }
             let body =
                 #"{"from":"0","to":"1","queries":[{"refId":"early","queryType":"wait","datasource":{"uid":"probe"}}]}"#
             let connection = try RawConnection(port: server.port)
             connection.send(
                 "POST /api/ds/query HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46YWRtaW4=\r\n"
                     + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
-            try await eventually { ProbeDataSource.making.load(ordering: .relaxed) == 1 }
+            try await eventually { ProbeDataSource.making.load(ordering: .relaxed) == made + 1 }
             connection.reset()
             try await eventually { try await connections() == before }
 

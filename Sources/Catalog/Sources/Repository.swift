@@ -63,10 +63,12 @@ public struct PackageSources: Sendable {
     }
 
     /// The newest versions of those plugins that a catalogue knows, and why a catalogue told none.
+    ///
+    /// Once one has failed, only the operator's own are asked: the ids that are left may be private.
     public func newest(of ids: [String]) async throws -> (versions: [String: String], failures: [CatalogError]) {
         var found: [String: String] = [:]
         var failures: [CatalogError] = []
-        for repository in repositories {
+        for repository in repositories where failures.isEmpty || repository.isOwn {
             let rest = ids.filter { found[$0] == nil }
             if rest.isEmpty { break }
             do {

@@ -147,6 +147,7 @@ final class PluginRuntime: @unchecked Sendable {
     }
 
     private func noteHang() {
+        guard !services.isEnding.load(ordering: .relaxed) else { return }
         let isMuch = trouble.withLock { $0.hung(at: MonotonicTime.now) && $0.report() }
         if isMuch { services.incidents.yield(.hung(self)) }
     }

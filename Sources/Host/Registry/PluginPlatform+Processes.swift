@@ -6,13 +6,15 @@ internal import Processes
 extension PluginPlatform {
     /// Has a process end what plugins start themselves when the server is killed.
     static func guardProcesses(_ runner: RunnerSettings, _ logger: Logger) {
-        // Without it no plugin runs in a process of its own but Go plugins.
-        guard let program = RunnerSettings().executable ?? runner.executable else { return }
-        ProcessGuardian.use(program: program) { error in
+        @Sendable func warn(_ reason: String) {
             logger.warning(
-                "What plugins start themselves would outlive the server if it was killed",
-                metadata: ["reason": "\(error)"])
+                "What plugins start themselves would outlive a server that is killed", metadata: ["reason": "\(reason)"]
+            )
         }
+        guard let program = RunnerSettings().executable ?? runner.executable else {
+            return warn("\(RunnerSettings.program) is missing")
+        }
+        ProcessGuardian.use(program: program) { warn("\($0)") }
     }
 
     static func controlGroups(_ place: ControlGroupPlace, _ logger: Logger) -> ControlGroups? {

@@ -451,7 +451,10 @@ public final class PluginPlatform: Service {
     }
 
     /// Ends the calls that run, since the server ends; their callers are told so.
+    ///
+    /// Others may begin afterwards.
     public func endCalls() {
+        services.isEnding.store(true, ordering: .relaxed)
         services.watchdog.cancelAll(
             PluginError(
                 .state, "the server is shutting down; ask again", source: .host, httpStatus: 503,

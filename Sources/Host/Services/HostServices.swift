@@ -18,6 +18,8 @@ final class HostServices: Sendable {
     let pluginSettings: [String: [String: String]]
     /// Where the control groups of processes are made; nil: nowhere.
     let groups: ControlGroups?
+    /// Whether the server ends its calls: what does not obey at once is no hang then.
+    let isEnding = Atomic<Bool>(false)
     /// Told of what a plugin in the server's own process did.
     let incidents: AsyncStream<PluginIncident>.Continuation
 

@@ -43,10 +43,13 @@ public struct TrustWatch: Service, CustomStringConvertible {
             do {
                 // The class says nothing here: only the events count.
                 let watcher = try PluginWatcher(sources: [.folder(path: folder, class: .core)])
-                await withTaskCancellationHandler {
+                try await withTaskCancellationHandler {
                     // What changed between the start of the server and that of the watch.
                     await apply()
-                    for await _ in watcher.changes { await apply() }
+                    for await change in watcher.changes {
+                        await apply()
+                        if let warning = change.warning { throw WatchedInPart(description: warning) }
+                    }
                 } onCancel: {
                     watcher.stop()
                 }
@@ -62,6 +65,11 @@ public struct TrustWatch: Service, CustomStringConvertible {
                 try? await clock.sleep(for: period)
             }
         }
+    }
+
+    /// The system watches a part of the folder only.
+    private struct WatchedInPart: Error, CustomStringConvertible {
+        let description: String
     }
 
     private func pollDatabase() async {

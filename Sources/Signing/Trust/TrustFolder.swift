@@ -149,10 +149,8 @@ public struct TrustFolder: Sendable {
     ///
     /// - Throws: ``SigningError`` `.revocationsRolledBack` also for another list with the serial of the one in force.
     public func install(revocations bytes: [UInt8], now: Int64) throws(SigningError) -> RevocationList {
-        let file = "\(path)/\(RevocationList.fileName)"
-        // The list in force judges the signer too: a revoked key cannot take its revocation back. One that was lost comes back
-        // by this way, with the serial that was seen or a higher one.
-        let store = FileAccess.exists(file) ? try load(now: now) : try TrustStore(keysOf: path)
+        // The list in force judges the signer too: a revoked key cannot take its revocation back.
+        let store = try load(now: now)
         let list = try store.openRevocations(bytes, minimumSerial: seenSerial(), now: now)
         guard list.serial > store.revocations.serial || list == store.revocations else {
             throw SigningError(
@@ -160,7 +158,7 @@ public struct TrustFolder: Sendable {
                 "its serial is \(list.serial), which another list in force has; sign it with a higher one")
         }
         try makeFolder()
-        try FileAccess.replace(file, with: bytes)
+        try FileAccess.replace("\(path)/\(RevocationList.fileName)", with: bytes)
         try remember(list)
         return list
     }

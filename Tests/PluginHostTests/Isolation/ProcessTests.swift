@@ -71,7 +71,7 @@ struct ProcessTests {
 
     /// Its time may be over before it was sent, or while that happens.
     @Test func aCallHearsThatItsTimeIsOverWheneverThatIs() async throws {
-        try await PryingPlugin.run { plugin in
+        try await PryingPlugin.run(limits: CallLimits(grace: .seconds(20))) { plugin in
             let runtime = plugin.test.platform.registry[PryingPlugin.id]?.generation?.library.runtime
             let query = try plugin.test.query(#"{"try":"wait"}"#)
             for microseconds in 1...200 {
