@@ -48,7 +48,7 @@ build_dispatch() {
 build_frames() {
     build PluginABI fuzz $(find Sources/PluginABI Sources/Expressions/Math -name '*.swift' | sort) \
         Sources/Expressions/Expression*.swift Sources/Expressions/Values/ExpressionValue.swift \
-        Sources/Expressions/SQL/SQLText.swift Fuzz/*.swift
+        Sources/Expressions/SQL/SQLText.swift Sources/Expressions/SQL/SQLDialect.swift Fuzz/*.swift
 }
 
 # Without what hashes and walks files: that would need the whole of swift-crypto.
@@ -254,7 +254,8 @@ for name in "$@"; do
     leaks=1 memory=2048
     # The jump out of its _exit forgets what was allocated.
     [ "$name" != RunnerDispatch ] || { leaks=0 memory=16384; }
+    export ASAN_OPTIONS=detect_leaks=$leaks
     echo "fuzz: $name for $seconds s"
     FUZZ_PROGRAMS=$PWD/$made/programs FUZZ_TARGET=$name "$made/$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb="$memory" -max_len=65536 \
-        -detect_leaks="$leaks" -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
+        -verbosity=0 -print_final_stats=1 -artifact_prefix="$made/$name-" "$made/$name-corpus"
 done
