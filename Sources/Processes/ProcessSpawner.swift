@@ -44,7 +44,7 @@ package enum ProcessSpawner {
         let guardian = ProcessGuardian.socket()
         var processID = start(launch, output.write, errors.write, guardian: guardian, &pidDescriptor)
         // A process that is being started elsewhere may have inherited the descriptor that the file was written with.
-        for _ in 0..<20 where processID <= 0 && errno == ETXTBSY {
+        for _ in 0..<200 where processID <= 0 && errno == ETXTBSY {
             usleep(10_000)
             processID = start(launch, output.write, errors.write, guardian: guardian, &pidDescriptor)
         }
