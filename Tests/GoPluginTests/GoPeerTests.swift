@@ -94,6 +94,10 @@ import Testing
             heartbeat: Heartbeat(silence: .milliseconds(500), patience: .seconds(2)), log: log)
         let first = supervisor.status.pid
         kill(first, SIGSTOP)
+        // The signal takes its time: until one thread has seen it, the others still answer.
+        while try !String(contentsOfFile: "/proc/\(first)/stat", encoding: .utf8).contains(") T ") {
+            await Task.yield()
+        }
         let failure = await #expect(throws: GRPCStatus.self) {
             let _: Pluginv2_QueryDataResponse = try await supervisor.ask(
                 GRPCRequest("/pluginv2.Data/QueryData", message: [], timeout: .seconds(600)))

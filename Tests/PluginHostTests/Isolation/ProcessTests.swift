@@ -92,6 +92,10 @@ struct ProcessTests {
             let first = try await plugin.processID()
 
             kill(first, SIGSTOP)
+            // The signal takes its time: until one thread has seen it, the others still answer.
+            try await eventually("the process is stopped") {
+                (try? String(contentsOfFile: "/proc/\(first)/stat", encoding: .utf8))?.contains(") T ") == true
+            }
             let second = try await plugin.processID()
 
             #expect(second != first)
