@@ -102,10 +102,7 @@ final class WebSocketCall: OutgoingExchange, @unchecked Sendable {
             guard let channel = state.channel, state.head?.status == .switchingProtocols, state.end == nil else {
                 return (GF_STATE, nil)
             }
-            // While there is room any message is taken: a few bytes that the kernel has yet to take refuse no large one.
-            guard state.outgoing < Self.window || state.outgoing + bytes.count <= 4 * Self.window else {
-                return (GF_LIMIT, nil)
-            }
+            guard state.outgoing + bytes.count <= 4 * Self.window else { return (GF_LIMIT, nil) }
             state.outgoing += bytes.count
             guard state.outgoing >= Self.window else { return (GF_OK, channel) }
             state.isAwaited = true
