@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import Foundation
 import PluginABI
 import Synchronization
 import Testing
@@ -19,21 +19,18 @@ struct SQLPoolTests {
             var isDoorShut = false
             var resets = true
         }
-        let state = Mutex(State())
+        private let state = Watched(State())
 
-        var now: State { state.withLock { $0 } }
-        func change(_ body: (inout State) -> Void) { state.withLock { body(&$0) } }
+        var now: State { state.now }
+        func change(_ body: (inout State) -> Void) { state.change(body) }
 
         func wait(_ message: String, until isTrue: (State) -> Bool) throws {
-            let end = ContinuousClock.now + .seconds(30)
-            while !isTrue(now) {
-                try #require(ContinuousClock.now < end, "\(message): \(now)")
-                usleep(1000)
-            }
+            let isSo = state.wait(atMost: 30, until: isTrue)
+            try #require(isSo, "\(message): \(now)")
         }
 
         func open() throws -> SQLOpened {
-            while now.isDoorShut { usleep(1000) }
+            state.wait { !$0.isDoorShut }
             change { $0.opened += 1 }
             return SQLOpened(connection: Connection(record: self), interrupter: Interrupter(record: self))
         }
@@ -135,18 +132,55 @@ struct SQLPoolTests {
         let cancellations = SQLCancellations()
         let running = Mutex(0)
         let done = Mutex(0)
-        let isOpen = Mutex(false)
+        let isOpen = Watched(false)
         for _ in 0..<40 {
             cancellations.add {
                 running.withLock { $0 += 1 }
-                while !isOpen.withLock({ $0 }) { usleep(1000) }
+                isOpen.wait { $0 }
                 done.withLock { $0 += 1 }
             }
         }
         while running.withLock({ $0 }) < SQLCancellations.maximumThreads { await Task.yield() }
 
         #expect(running.withLock { $0 } == SQLCancellations.maximumThreads)
-        isOpen.withLock { $0 = true }
+        isOpen.change { $0 = true }
         while done.withLock({ $0 }) < 40 { await Task.yield() }
+    }
+}
+
+/// A value whose changes threads wait for.
+///
+/// Safety: the value is touched only with the condition locked.
+private final class Watched<Value>: @unchecked Sendable {  // Safety: the condition
+    private let condition = NSCondition()
+    private var value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    var now: Value { condition.withLock { value } }
+
+    func change(_ body: (inout Value) -> Void) {
+        condition.withLock {
+            body(&value)
+            condition.broadcast()
+        }
+    }
+
+    /// Waits on the calling thread.
+    func wait(until isTrue: (Value) -> Bool) {
+        condition.withLock {
+            while !isTrue(value) { condition.wait() }
+        }
+    }
+
+    /// Waits on the calling thread; false when it has not happened after so many seconds.
+    func wait(atMost seconds: TimeInterval, until isTrue: (Value) -> Bool) -> Bool {
+        let end = Date(timeIntervalSinceNow: seconds)
+        return condition.withLock {
+            while !isTrue(value) {
+                guard condition.wait(until: end) else { return isTrue(value) }
+            }
+            return true
+        }
     }
 }
