@@ -77,7 +77,8 @@ extension EndToEnd.ChaosTests {
                 let harm = ChaosHarm.allCases.randomElement(using: &random) ?? .kill
                 harms[harm.rawValue, default: 0] += 1
                 try await harm.happen(server, home, &random)
-                try await Task.sleep(for: .milliseconds(Int.random(in: 20...200, using: &random)))
+                let pause = Int.random(in: 20...200, using: &random)
+                try await Task.sleep(for: .milliseconds(pause))  // Reason: harm at any moment is what is tested
             }
             print("chaos: seed \(seed), \(harms.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })")
             return try await group.reduce(ChaosTally(), +)
@@ -117,7 +118,7 @@ extension EndToEnd.ChaosTests {
         var after = ProcessHoldings(server.program.pid)
         let end = ContinuousClock.now + .seconds(30)
         while ContinuousClock.now < end, !Self.isBackToNormal(after, before) {
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .milliseconds(200))  // Reason: the kernel tells nobody of descriptors
             after = ProcessHoldings(server.program.pid)
         }
         print("chaos: before \(before)\nchaos: after  \(after)")
@@ -149,7 +150,7 @@ private enum ChaosHarm: String, CaseIterable {
             try Self.signal(server, killable, SIGSTOP)
             // Whoever leaves lets the server notice that nothing moves there.
             try await Self.leave(server, killable.question, after: .milliseconds(300))
-            try await Task.sleep(for: .milliseconds(1_500))
+            try await Task.sleep(for: .milliseconds(1_500))  // Reason: how long it stands is the harm
         case .hang: try await Self.leave(server, Self.question(breakable, "hang"), after: .milliseconds(200))
         case .flood: try await Self.leave(server, Self.question(breakable, "flood"), after: .milliseconds(500))
         case .spin: try await Self.leave(server, Self.question(breakable, "spin"), after: .milliseconds(300))
@@ -174,7 +175,7 @@ private enum ChaosHarm: String, CaseIterable {
     private static func leave(_ server: GrafanaServer, _ question: [UInt8], after time: Duration) async throws {
         let connection = try LoopbackConnection(port: server.port)
         connection.send(question)
-        try await Task.sleep(for: time)
+        try await Task.sleep(for: time)  // Reason: how long it stays is the harm
         connection.reset()
     }
 

@@ -139,11 +139,7 @@ extension EndToEnd.IsolationTests {
             server.program.signal(SIGKILL)
             _ = try await server.program.exitStatus()
 
-            let end = ContinuousClock.now + .seconds(1)
-            while ProcessState.isRunning(process), ContinuousClock.now < end {
-                try await Task.sleep(for: .milliseconds(5))
-            }
-            #expect(!ProcessState.isRunning(process))
+            try await eventually("the process is gone", within: 1) { !ProcessState.isRunning(process) }
         }
     }
 
@@ -180,7 +176,7 @@ extension EndToEnd.IsolationTests {
             server.program.signal(SIGKILL)
             _ = try await server.program.exitStatus()
 
-            try await eventually("what the plugin started is gone") { !ProcessState.isRunning(late) }
+            try await eventually("what the plugin started is gone", within: 1) { !ProcessState.isRunning(late) }
         }
     }
 

@@ -84,7 +84,7 @@ extension EndToEnd.LoadTests {
             let answer = try server.send("POST", "/api/plugins/\(Self.helloID)/reload")
             #expect(answer.status == 200, "\(answer.text)")
             reloads += 1
-            try await Task.sleep(for: .milliseconds(100))
+            try await Task.sleep(for: .milliseconds(100))  // Reason: the pace of reloads
         }
         try await eventually("all clients are done", within: 60) { running.wait(timeout: .now()) == .success }
         return (outcome, reloads)

@@ -45,7 +45,7 @@ func eventually(
     let end = ContinuousClock.now + .seconds(seconds)
     while ContinuousClock.now < end {
         if try condition() { return }
-        try await Task.sleep(for: .milliseconds(10))
+        try await Task.sleep(for: .milliseconds(10))  // Reason: another program tells nobody
     }
     Issue.record("\(what): not within \(seconds) s", sourceLocation: sourceLocation)
 }

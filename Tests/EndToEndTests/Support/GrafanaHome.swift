@@ -66,7 +66,7 @@ struct GrafanaHome {
                 let server = GrafanaServer(program: program, port: port)
                 if (try? server.get("/readyz", user: nil))?.status == 200 { return server }
             }
-            try await Task.sleep(for: .milliseconds(10))
+            try await Task.sleep(for: .milliseconds(10))  // Reason: another program tells nobody
         }
         throw RealServerError("the server did not become ready; it says: \(program.lastWords)")
     }
