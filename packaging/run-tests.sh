@@ -11,6 +11,7 @@ if [ "$status" -ne 0 ]; then
     echo
     echo "What failed:"
     # An issue takes a line, its details follow on lines that begin with an arrow.
-    grep -aE 'recorded an issue|^↳|^[^◇✔]* Test .* failed after|error: Exited' "$log" | cut -c 1-2000 | tail -n 60
+    grep -aE 'recorded an issue|^↳|^[^◇✔]* Test .* failed after|error: Exited' "$log" |
+        grep -avE '^↳ (///|Testing Library|Target Platform)' | cut -c 1-2000 | tail -n 60
 fi
 exit "$status"
