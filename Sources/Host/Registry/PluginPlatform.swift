@@ -375,13 +375,14 @@ public final class PluginPlatform: Service {
         await shutDown()
     }
 
-    /// How long it takes to try again when the system has no more watches.
+    /// After this time a watch is asked for again that the system did not give.
     private static let watchPeriod = Duration.seconds(10)
 
     private func followFolders() async {
         var hasFailed = false
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             do {
+                // What is part of the server changes with the server.
                 let watcher = try PluginWatcher(sources: configuration.sources.filter { $0.pluginClass == .external })
                 await follow(watcher, hasMissedChanges: hasFailed)
             } catch {

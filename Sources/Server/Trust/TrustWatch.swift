@@ -54,7 +54,7 @@ public struct TrustWatch: Service, CustomStringConvertible {
                     watcher.stop()
                 }
             } catch {
-                // The system has no more watches for now; a revocation counts all the same.
+                // The system has no watch to give; a revocation counts all the same.
                 if !isTold {
                     logger.warning(
                         "The trust folder cannot be watched; it is read again and again",

@@ -9,7 +9,7 @@ internal import Glibc
 final class OpenPGPContext {
     let ffi: rnp_ffi_t
 
-    /// - Parameter time: What the library takes for now, seconds since 1970; nil for the system's clock.
+    /// - Parameter time: The present time of the library, seconds since 1970; nil: the system's.
     init(time: Int64? = nil) throws(SigningError) {
         var created: rnp_ffi_t?
         try openPGP(rnp_ffi_create(&created, "GPG", "GPG"), "start")
