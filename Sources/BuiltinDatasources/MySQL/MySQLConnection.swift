@@ -9,8 +9,8 @@ final class MySQLInterrupter: SQLInterrupter {
     private let kill: @Sendable () throws -> Void
 
     /// - Parameter kill: Ends the statement over another connection.
-    init(_ descriptor: Int32, kill: @escaping @Sendable () throws -> Void) {
-        line = SQLLine(descriptor)
+    init(_ line: SQLLine, kill: @escaping @Sendable () throws -> Void) {
+        self.line = line
         self.kill = kill
     }
 
@@ -42,9 +42,14 @@ final class MySQLConnection: SQLConnection {
     static func open(_ settings: MySQLSettings, secret: @escaping @Sendable (String) -> String?) throws -> SQLOpened {
         let handle = try MySQLHandle.connect(settings, secret, withinMilliseconds: SQLWait.setUpMilliseconds)
         let id = mysql_thread_id(handle)
-        let interrupter = MySQLInterrupter(Int32(mysql_get_socket(handle))) {
-            try kill(id, settings, secret)
+        let line: SQLLine
+        do {
+            line = try SQLLine(Int32(mysql_get_socket(handle)))
+        } catch {
+            mysql_close(handle)
+            throw error
         }
+        let interrupter = MySQLInterrupter(line) { try kill(id, settings, secret) }
         let connection = MySQLConnection(handle, interrupter, settings)
         do {
             try connection.setUp()
@@ -61,7 +66,7 @@ final class MySQLConnection: SQLConnection {
     private static func kill(_ id: UInt, _ settings: MySQLSettings, _ secret: (String) -> String?) throws {
         let other = try MySQLHandle.connect(settings, secret, withinMilliseconds: killMilliseconds)
         defer { mysql_close(other) }
-        var wait = SQLWait(Int32(mysql_get_socket(other)), SQLLine(Int32(mysql_get_socket(other))))
+        var wait = SQLWait(try SQLLine(Int32(mysql_get_socket(other))))
         wait.expire(inMilliseconds: killMilliseconds)
         try MySQLHandle.execute("KILL QUERY \(id)", other, &wait)
     }
@@ -72,7 +77,7 @@ final class MySQLConnection: SQLConnection {
         self.handle = handle
         self.interrupter = interrupter
         self.settings = settings
-        wait = SQLWait(Int32(mysql_get_socket(handle)), interrupter.line)
+        wait = SQLWait(interrupter.line)
     }
 
     /// What the session differs in from the server's own settings.
@@ -231,7 +236,7 @@ final class MySQLConnection: SQLConnection {
         if result != nil || isBroken { interrupter.line.cut() }
         if let result { mysql_free_result(result) }
         result = nil
-        interrupter.line.forget()
+        interrupter.line.close()
         mysql_close(handle)
     }
 }

@@ -64,10 +64,15 @@ enum MySQLHandle {
         while status != 0 {
             // Several addresses of a name are tried one after the other, each with a socket of its own.
             let descriptor = Int32(mysql_get_socket(handle))
-            var wait = SQLWait(descriptor, SQLLine(descriptor))
-            wait.deadline = end
-            // A line that was cut ends the call in the next step.
-            let ready = (try? step(status, &wait, atMost: SQLWait.maximumRowBytes)) ?? status
+            var ready = status
+            do {
+                var wait = SQLWait(try SQLLine(descriptor))
+                wait.deadline = end
+                ready = try step(status, &wait, atMost: SQLWait.maximumRowBytes)
+            } catch {
+                // The call ends in its next step.
+                shutdown(descriptor, Int32(SHUT_RDWR))
+            }
             status = mysql_real_connect_cont(&connected, handle, ready)
         }
         guard connected != nil else { throw MySQLFailure.connection(handle) }

@@ -10,9 +10,9 @@ final class PostgreSQLInterrupter: SQLInterrupter {
     private let request: UInt
     let line: SQLLine
 
-    init(_ handle: OpaquePointer) {
+    init(_ handle: OpaquePointer) throws {
+        line = try SQLLine(PQsocket(handle))
         request = UInt(bitPattern: PQgetCancel(handle))
-        line = SQLLine(PQsocket(handle))
     }
 
     deinit { PQfreeCancel(OpaquePointer(bitPattern: request)) }
@@ -62,14 +62,21 @@ final class PostgreSQLConnection: SQLConnection {
         }
         // Remarks of the server would go to standard error.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        let connection = PostgreSQLConnection(handle, isReadOnly: settings.isReadOnly)
+        let interrupter: PostgreSQLInterrupter
+        do {
+            interrupter = try PostgreSQLInterrupter(handle)
+        } catch {
+            PQfinish(handle)
+            throw error
+        }
+        let connection = PostgreSQLConnection(handle, interrupter, isReadOnly: settings.isReadOnly)
         do {
             try connection.execute(settingUp, withinMilliseconds: SQLWait.setUpMilliseconds)
         } catch {
             connection.close()
             throw error
         }
-        return SQLOpened(connection: connection, interrupter: connection.interrupter)
+        return SQLOpened(connection: connection, interrupter: interrupter)
     }
 
     /// How values are printed.
@@ -96,11 +103,11 @@ final class PostgreSQLConnection: SQLConnection {
         return PQconnectdbParams(keys, values, 0)
     }
 
-    private init(_ handle: OpaquePointer, isReadOnly: Bool) {
+    private init(_ handle: OpaquePointer, _ interrupter: PostgreSQLInterrupter, isReadOnly: Bool) {
         self.handle = handle
+        self.interrupter = interrupter
         self.isReadOnly = isReadOnly
-        interrupter = PostgreSQLInterrupter(handle)
-        wait = SQLWait(PQsocket(handle), interrupter.line)
+        wait = SQLWait(interrupter.line)
     }
 
     // MARK: Results
@@ -344,7 +351,7 @@ final class PostgreSQLConnection: SQLConnection {
         PQclear(pending)
         // What still runs or is not sent yet is not waited for.
         if isRunning || isBroken { interrupter.line.cut() }
-        interrupter.line.forget()
+        interrupter.line.close()
         PQfinish(handle)
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import PluginABI
-import PluginABI
 import Synchronization
 
 /// A clock that never goes back.
@@ -14,18 +13,39 @@ enum SQLClock {
     }
 }
 
-/// Cuts the line of a connection from another thread, as long as the connection has one.
+/// The line of a connection, which another thread may cut.
+///
+/// It has a descriptor of its own: the library closes its own as soon as the line breaks, and the number may be another
+/// connection's at once.
 final class SQLLine: Sendable {
-    private let descriptor: Mutex<Int32>
+    private let own: Mutex<Int32>
 
-    init(_ descriptor: Int32) { self.descriptor = Mutex(descriptor) }
-
-    func cut() {
-        descriptor.withLock { if $0 >= 0 { _ = shutdown($0, Int32(SHUT_RDWR)) } }
+    /// - Parameter descriptor: the library's.
+    /// - Throws: ``PluginError`` `.io` when the process has no descriptor left.
+    init(_ descriptor: Int32) throws {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else {
+            throw PluginError(
+                .io, "the connection cannot be watched: \(String(cString: strerror(errno)))", source: .host)
+        }
+        own = Mutex(copy)
     }
 
-    /// Called before the connection closes the descriptor, whose number then may name something else.
-    func forget() { descriptor.withLock { $0 = -1 } }
+    deinit { close() }
+
+    /// What is waited for; -1 after ``close()``.
+    var descriptor: Int32 { own.withLock { $0 } }
+
+    /// Ends the connection; the library finds that out when it reads or writes next.
+    func cut() { own.withLock { if $0 >= 0 { _ = shutdown($0, Int32(SHUT_RDWR)) } } }
+
+    /// Gives the descriptor back; the connection then ends with the library's own.
+    func close() {
+        own.withLock { descriptor in
+            if descriptor >= 0 { Glibc.close(descriptor) }
+            descriptor = -1
+        }
+    }
 
     /// Whether the other side has neither sent anything nor closed the line.
     static func isQuiet(_ descriptor: Int32) -> Bool {
@@ -37,8 +57,8 @@ final class SQLLine: Sendable {
 
 /// Waits for the other side of a connection, within bounds of time and of bytes.
 struct SQLWait {
-    let descriptor: Int32
-    let line: SQLLine
+    private let line: SQLLine
+    private let descriptor: Int32
     /// The moment on ``SQLClock`` up to which the other side may take its time; nil leaves that to whoever cancels.
     var deadline: UInt64?
     /// Bytes that were read since the last row; the C libraries keep a row whole.
@@ -55,9 +75,9 @@ struct SQLWait {
     static let drainBytes = 64 << 10
     static let drainMilliseconds = 50
 
-    init(_ descriptor: Int32, _ line: SQLLine) {
-        self.descriptor = descriptor
+    init(_ line: SQLLine) {
         self.line = line
+        descriptor = line.descriptor
     }
 
     /// The bounds were passed, and the line was cut.
