@@ -145,14 +145,12 @@ final class PluginSession: Sendable {
     private static func failure(
         _ error: any Error, _ process: GoProcess, _ ends: ProcessEnds, on group: any EventLoopGroup
     ) async -> PluginStartError {
-        // A process that ends by itself says more than the pipe that broke; one that hangs is ended.
-        let endedItself = ends.status != nil || error is HandshakeError
+        // A process that ends by itself says more than the pipe that broke, and a moment later; one that goes on is ended.
+        let endedItself = await ends.end(within: .milliseconds(500), on: group)
         if !endedItself { process.signal(9) }
-        if ends.status == nil, await !ends.end(within: .milliseconds(500), on: group) { process.signal(9) }
         let status = await ends.end().status
         let reason = (error as? GRPCStatus)?.message ?? "\(error)"
-        let isOwn = endedItself && status != .signalled(9)
-        return PluginStartError(reason: reason, status: isOwn ? status : nil, lastLines: process.lastLines)
+        return PluginStartError(reason: reason, status: endedItself ? status : nil, lastLines: process.lastLines)
     }
 
     /// Whether there is a gRPC server that wants to serve; one that does not know the health service does.
