@@ -11,7 +11,7 @@ package final class GRPCConnection: Sendable {
         case begin(GRPCCall)
         case cancel(GRPCCall)
         case resume(GRPCCall)
-        case close
+        case close(because: String)
     }
 
     private let inbox: CommandInbox<Command>
@@ -72,7 +72,8 @@ package final class GRPCConnection: Sendable {
         _ channel: any Channel, tls: PluginTLS?, _ handler: GRPCConnectionHandler
     ) throws {
         if let tls { try channel.pipeline.syncOperations.addHandler(tls.handler()) }
-        try channel.pipeline.syncOperations.addHandler(NIOHTTP2Handler(mode: .client, connectionConfiguration: http2()))
+        try channel.pipeline.syncOperations.addHandler(
+            NIOHTTP2Handler(mode: .client, connectionConfiguration: http2(), streamConfiguration: streams()))
         try channel.pipeline.syncOperations.addHandler(handler)
     }
 
@@ -87,8 +88,17 @@ package final class GRPCConnection: Sendable {
         configuration.headerBlockValidation = .disabled
         configuration.contentLengthValidation = .disabled
         configuration.maximumSequentialEmptyDataFrames = 1_000
-        // Go's server measures its bandwidth with a PING a call: there is no number of them that is too many.
-        configuration.controlFrameRateLimit.maximumCount = .max / 2
+        // Go's server measures its bandwidth with a PING a call.
+        configuration.controlFrameRateLimit.maximumCount = FrameRate.frames
+        configuration.controlFrameRateLimit.windowLength = FrameRate.window
+        return configuration
+    }
+
+    private static func streams() -> NIOHTTP2Handler.StreamConfiguration {
+        var configuration = NIOHTTP2Handler.StreamConfiguration()
+        // Each belongs to a call of ours.
+        configuration.streamResetFrameRateLimit.maximumCount = FrameRate.frames
+        configuration.streamResetFrameRateLimit.windowLength = FrameRate.window
         return configuration
     }
 
@@ -106,8 +116,10 @@ package final class GRPCConnection: Sendable {
     /// Whether it ended because the plugin's process did nothing any more.
     var endedInSilence: Bool { ended.isSilent.load(ordering: .acquiring) }
 
-    /// Ends the connection and all its calls.
-    package func close() { submit(.close) }
+    /// Ends the connection and all its calls, which learn why.
+    package func close(because reason: String = "the connection to the plugin was closed") {
+        submit(.close(because: reason))
+    }
 
     /// Waits until the connection has ended, by either side.
     package func waitUntilClosed() async { try? await closed.get() }
@@ -117,6 +129,13 @@ package final class GRPCConnection: Sendable {
 
     /// Hands a command to the event loop.
     func submit(_ command: Command) { inbox.submit(command) }
+}
+
+/// More small frames than calls can need: whoever sends more only wants to keep the other side busy.
+enum FrameRate {
+    static let window = TimeAmount.milliseconds(100)
+    /// In each window; the memory for their times, 8 bytes each, is taken with the connection.
+    static let frames = 20_000
 }
 
 /// Set by the event loop, read by anybody.

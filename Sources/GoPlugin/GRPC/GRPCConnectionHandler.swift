@@ -48,8 +48,8 @@ final class GRPCConnectionHandler: ChannelInboundHandler {
             case .cancel(let call):
                 needsFlush = cancel(call, .local(.cancelled, "the call was cancelled")) || needsFlush
             case .resume(let call): needsFlush = resume(call) || needsFlush
-            case .close:
-                ending = ending ?? .local(.unavailable, "the connection to the plugin was closed")
+            case .close(let reason):
+                ending = ending ?? .local(.unavailable, reason)
                 context?.close(promise: nil)
             }
         }

@@ -85,15 +85,17 @@ package final class GRPCServer: Sendable {
             HTTP2Setting(parameter: .maxHeaderListSize, value: 1 << 20),
         ]
         configuration.maximumSequentialEmptyDataFrames = 1_000
-        // Go measures its bandwidth with a PING a call: there is no number of them that is too many.
-        configuration.controlFrameRateLimit.maximumCount = .max / 2
+        // Go measures its bandwidth with a PING a call.
+        configuration.controlFrameRateLimit.maximumCount = FrameRate.frames
+        configuration.controlFrameRateLimit.windowLength = FrameRate.window
         return configuration
     }
 
     private static var streamSettings: NIOHTTP2Handler.StreamConfiguration {
         var configuration = NIOHTTP2Handler.StreamConfiguration()
         // A host resets each call that its user cancels: a dashboard that is closed cancels all of its queries.
-        configuration.streamResetFrameRateLimit.maximumCount = .max / 2
+        configuration.streamResetFrameRateLimit.maximumCount = FrameRate.frames
+        configuration.streamResetFrameRateLimit.windowLength = FrameRate.window
         return configuration
     }
 
