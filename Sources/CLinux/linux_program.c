@@ -18,6 +18,14 @@
 #define CLONE_PIDFD 0x00001000
 #endif
 
+/* ThreadSanitizer takes each clone() for a fork, and forgets the parent's threads when the memory is shared. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+int __clone(int (*run)(void *), void *stack, int flags, void *context, ...);
+#define clone __clone
+#endif
+#endif
+
 /* Above every descriptor that the new program gets, so that none is overwritten before it was copied. */
 #define PARKED 64
 
