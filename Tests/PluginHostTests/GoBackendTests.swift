@@ -189,6 +189,18 @@ import Testing
         }
     }
 
+    @Test func aCallThatTakesTooMuchProcessorTimeIsEnded() async throws {
+        try await GoPlugins.run(runner: RunnerSettings(callProcessorTime: .milliseconds(200))) { test in
+            let spun = try await test.answer([test.query(#"{"do":"spin"}"#)], of: test.source(Self.id))
+            #expect(spun.error?.code == .crashed, "\(spun)")
+            #expect(spun.error?.message.contains("max_call_cpu_time") == true, "\(spun)")
+            let status = test.platform.registry[Self.id]?.generation?.library.runtime.process?.status
+            #expect(status?.limitsHit["cpu"] ?? 0 > 0)
+            let answer = try await test.answer([test.query(#"{"do":"echo"}"#)], of: test.source(Self.id))
+            #expect(answer.error == nil)
+        }
+    }
+
     @Test func aKilledPluginAnswersTheNextCall() async throws {
         try await GoPlugins.run { test in
             let process = try #require(test.platform.registry[Self.id]?.generation?.library.runtime.process)
@@ -281,9 +293,10 @@ enum GoPlugins {
     }
 
     static func platform(
-        program bytes: [UInt8], limits: CallLimits = CallLimits(), settings: GoPluginSettings = GoPluginSettings()
+        program bytes: [UInt8], limits: CallLimits = CallLimits(), runner: RunnerSettings = RunnerSettings(),
+        settings: GoPluginSettings = GoPluginSettings()
     ) throws -> TestPlatform {
-        let test = try TestPlatform(limits: limits, goPlugins: settings)
+        let test = try TestPlatform(limits: limits, runner: runner, goPlugins: settings)
         try test.folder.writePlugin(
             "peer", id: GoBackendTests.id,
             #""backend": true, "executable": "peer", "info": {"version": "1.0.0"}"#)
@@ -293,13 +306,14 @@ enum GoPlugins {
     }
 
     static func run(
-        limits: CallLimits = CallLimits(), grafanaConfig: [String: String] = [:], chunked: Bool = false,
+        limits: CallLimits = CallLimits(), runner: RunnerSettings = RunnerSettings(),
+        grafanaConfig: [String: String] = [:], chunked: Bool = false,
         _ body: (TestPlatform) async throws -> Void
     ) async throws {
         let settings = GoPluginSettings(
             grafanaConfig: grafanaConfig, chunkedIDs: chunked ? [GoBackendTests.id] : [])
         let bytes = Array(try Data(contentsOf: URL(filePath: try await program.value)))
-        let test = try platform(program: bytes, limits: limits, settings: settings)
+        let test = try platform(program: bytes, limits: limits, runner: runner, settings: settings)
         await test.platform.load()
         #expect(test.platform.refusals == [])
         do {

@@ -189,11 +189,11 @@ final class PluginSession: Sendable {
         removeSocket()
     }
 
-    /// Ends what is of no use any more.
+    /// Ends what is of no use any more; its calls learn the reason, if there is one.
     ///
     /// - Returns: how the process ended, and its last words.
-    func kill(after grace: Duration) async -> (end: ChildProcess.End, lastLines: [String]) {
-        connection.close()
+    func kill(after grace: Duration, because reason: String?) async -> (end: ChildProcess.End, lastLines: [String]) {
+        if let reason { connection.close(because: reason) } else { connection.close() }
         defer { removeSocket() }
         if await !ends.end(within: grace, on: group) { process.signal(9) }
         return (await ends.end(), process.lastLines)

@@ -133,10 +133,18 @@ package final class PluginSupervisor: Sendable {
         await session?.stop()
     }
 
-    /// The process hangs: it is killed, which restarts it.
-    package func abandon() {
-        guard case .running(let session) = book.withLock({ $0.state }) else { return }
-        lost(session, "it was killed because it did not end a call")
+    /// The process does what it may not: it is killed, which restarts it.
+    ///
+    /// - Parameters:
+    ///   - reason: such as `it did not end a call`.
+    ///   - limit: the name of the limit that it met.
+    package func abandon(because reason: String, limit: String? = nil) {
+        let session = book.withLock { book -> PluginSession? in
+            guard case .running(let session) = book.state else { return nil }
+            if let limit { book.limitsHit[limit, default: 0] += 1 }
+            return session
+        }
+        if let session { lost(session, "it was killed because \(reason)") }
     }
 
     // MARK: Calls
@@ -225,7 +233,7 @@ package final class PluginSupervisor: Sendable {
             ?? (session.connection.endedInSilence
                 ? "it was killed because its process did not move: it left a PING unanswered" : nil)
         Task {
-            let (end, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero)
+            let (end, words) = await session.kill(after: reason == nil ? .milliseconds(200) : .zero, because: reason)
             let ended = end.limits.contains(.memory) ? "its process met its limit of memory" : "its process ended"
             let ending = PluginStartError(reason: reason ?? ended, status: end.status, lastLines: words)
             failed(ending.description)

@@ -17,18 +17,21 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
     let settings: GoPluginSettings
     let services: HostServices
     let supervisor: PluginSupervisor
+    /// Nil without a limit.
+    private let processorWatch: GoProcessorWatch?
     /// Whether queries are asked with QueryChunkedData; no longer once the plugin said that it has none.
     let usesChunks: Atomic<Bool>
     let description: UnsafePointer<gf_plugin_desc>
     private var texts = CArena()
 
     private init(
-        _ plugin: ValidatedPlugin, _ launch: PluginLaunch, settings: GoPluginSettings, serverVersion: String,
+        _ plugin: ValidatedPlugin, _ launch: PluginLaunch, _ configuration: PlatformConfiguration,
         services: HostServices
     ) {
+        let settings = configuration.goPlugins
         id = plugin.id
         version = plugin.descriptor.info.version
-        userAgent = "Grafana/\(serverVersion) (\(Platform.current.os); \(Platform.current.architecture))"
+        userAgent = "Grafana/\(configuration.serverVersion) (\(Platform.current.os); \(Platform.current.architecture))"
         self.settings = settings
         self.services = services
         usesChunks = Atomic(settings.chunkedIDs.contains(plugin.id))
@@ -37,6 +40,9 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
             log.write($0)
         } news: {
             log.tell($0)
+        }
+        processorWatch = configuration.runner.callProcessorTime.map { [supervisor] in
+            GoProcessorWatch(budget: $0, of: supervisor, on: services.eventLoops)
         }
 
         let memory = UnsafeMutablePointer<gf_plugin_desc>.allocate(capacity: 1)
@@ -75,9 +81,7 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
             usesTLS: configuration.goPlugins.tlsIDs.contains(plugin.id))
         let (id, limits) = (plugin.id, configuration.runner.groupLimits)
         launch.makeGroup = { services.makeGroup(id, limits) }
-        let backend = GoBackend(
-            plugin, launch, settings: configuration.goPlugins, serverVersion: configuration.serverVersion,
-            services: services)
+        let backend = GoBackend(plugin, launch, configuration, services: services)
         do {
             try await backend.supervisor.start()
         } catch {
@@ -103,7 +107,11 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
 
     var removesConfigurations: Bool { false }
 
-    func gaveUp() { supervisor.abandon() }
+    func gaveUp() { supervisor.abandon(because: "it did not end a call") }
+
+    func callBegan(isStream: Bool) { processorWatch?.began(isStream: isStream) }
+
+    func callEnded(isStream: Bool) { processorWatch?.ended(isStream: isStream) }
 
     func end() {
         let supervisor = supervisor

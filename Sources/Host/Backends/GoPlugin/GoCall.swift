@@ -76,6 +76,7 @@ final class GoCall: @unchecked Sendable {
         }
         let call = GoCall(instance, handle, kind: kind, calls, question)
         _ = calls.setState(handle, Unmanaged.passRetained(call).toOpaque())
+        instance.library.backend.callBegan(isStream: kind == GF_CALL_RUN_STREAM)
         call.begin()
         return GF_OK
     }
@@ -256,6 +257,7 @@ final class GoCall: @unchecked Sendable {
     }
 
     private func complete(_ error: PluginError?) {
+        instance.library.backend.callEnded(isStream: kind == GF_CALL_RUN_STREAM)
         guard let error else {
             _ = calls.complete(handle, GF_OK)
             return

@@ -2,7 +2,7 @@
 
 // A data source as a program of its own, served by hashicorp's go-plugin: the peer of the tests and of `make bench`.
 //
-// Its queries name what to do: {"do":"echo"}, "file" (a frame from a file), "error", "whole", "sleep", "crash", "garbage".
+// Its queries name what to do: {"do":"echo"}, "file" (a frame from a file), "error", "whole", "sleep", "spin", "crash", "garbage".
 package main
 
 import (
@@ -79,6 +79,9 @@ func (s *server) QueryData(ctx context.Context, in *pluginv2.QueryDataRequest) (
 			case <-ctx.Done():
 				logger.Info("call cancelled", "reason", ctx.Err().Error())
 				return nil, ctx.Err()
+			}
+		case "spin":
+			for {
 			}
 		case "crash":
 			go panic("asked to crash")

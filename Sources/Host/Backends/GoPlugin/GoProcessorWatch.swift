@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GoPlugin
+internal import NIOCore
+internal import PluginABI
+internal import Processes
+internal import Synchronization
+
+/// Ends the process of a Go plugin that takes more processor time than its calls may take together.
+final class GoProcessorWatch: Sendable {
+    private struct State {
+        var account = ProcessorAccount()
+        var calls = 0
+        var streams = 0
+    }
+
+    /// Seconds between two looks.
+    private static let interval = 0.25
+    private let budget: Duration
+    private let supervisor: PluginSupervisor
+    private let eventLoops: any EventLoopGroup
+    private let state = Mutex(State())
+
+    /// - Parameter budget: what one call may take; a stream as much each minute.
+    init(budget: Duration, of supervisor: PluginSupervisor, on eventLoops: any EventLoopGroup) {
+        self.budget = budget
+        self.supervisor = supervisor
+        self.eventLoops = eventLoops
+    }
+
+    /// A call is sent; looks from now on, unless somebody does.
+    func began(isStream: Bool) {
+        let isWatched = state.withLock { state in
+            if isStream { state.streams += 1 } else { state.calls += 1 }
+            state.account.began()
+            return state.account.isOpen
+        }
+        guard !isWatched else { return }
+        let used = used
+        if state.withLock({ $0.account.open(used: used) }) { lookLater() }
+    }
+
+    func ended(isStream: Bool) {
+        state.withLock { state in
+            if isStream { state.streams -= 1 } else { state.calls -= 1 }
+        }
+    }
+
+    /// Seconds of processor time of all processes that the plugin has had.
+    private var used: Double { supervisor.status.usage.processorSeconds }
+
+    private func lookLater() {
+        eventLoops.next().scheduleTask(in: .nanoseconds(Int64(Self.interval * 1e9))) { [weak self] in self?.look() }
+    }
+
+    private func look() {
+        enum Finding {
+            case fine
+            case idle
+            case over
+        }
+        let used = used
+        let finding = state.withLock { state -> Finding in
+            guard state.calls + state.streams > 0 else {
+                state.account.close()
+                return .idle
+            }
+            let isOver = state.account.draw(
+                used: used, budget: Double(budget.nanoseconds) / 1e9, running: state.calls, streams: state.streams,
+                elapsed: Self.interval)
+            return isOver ? .over : .fine
+        }
+        switch finding {
+        case .idle: return
+        case .fine: break
+        case .over:
+            supervisor.abandon(
+                because: "it took more than the \(budget) of processor time that a call may take (max_call_cpu_time)",
+                limit: "cpu")
+        }
+        lookLater()
+    }
+}
