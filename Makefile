@@ -19,6 +19,8 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 FUZZ_SECONDS ?= 60
 # How long chaos lasts.
 CHAOS_MINUTES ?= 10
+TSAN := --sanitize thread -Xlinker --export-dynamic -Xlinker $(CURDIR)/.build-tsan/mutex_edges.o \
+    --scratch-path .build-tsan
 HEADERS := $(sort $(shell find include/grafana -name '*.h'))
 SWIFT_SOURCES := $(wildcard Package.swift Sources Libraries Tests Benchmarks examples Fuzz)
 
@@ -121,8 +123,12 @@ test-asan: deps test-environment examples peers
 test-tsan: deps test-environment examples peers
 	mkdir -p .build-tsan
 	clang -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -c Tests/Sanitizers/mutex_edges.c -o .build-tsan/mutex_edges.o
-	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize thread -Xlinker --export-dynamic \
-	    -Xlinker $(CURDIR)/.build-tsan/mutex_edges.o --scratch-path .build-tsan $(TEST_OPTIONS)
+	SWIFT_BACKTRACE=enable=no $(SWIFT) build --build-tests $(TSAN)
+	# The sanitizer's memory is more than the runner allows itself.
+	$(SWIFT) build --product grafana-plugin-runner
+	cp $(BUILD)/debug/grafana-plugin-runner .build-tsan/debug/
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/thread.supp SWIFT_BACKTRACE=enable=no \
+	    $(SWIFT) test --skip-build $(TSAN) $(TEST_OPTIONS)
 
 ## fuzz: run every fuzzer for FUZZ_SECONDS
 fuzz: deps

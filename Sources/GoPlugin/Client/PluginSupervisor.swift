@@ -95,6 +95,12 @@ package final class PluginSupervisor: Sendable {
         }
     }
 
+    /// The process that runs and the seconds of processor time that it has used; nil when none runs.
+    package var processorUse: (pid: Int32, seconds: Double)? {
+        guard case .running(let session) = book.withLock({ $0.state }) else { return nil }
+        return (session.pid, session.usage.processorSeconds)
+    }
+
     // MARK: Start and end
 
     /// The first start; its failure is not tried again.

@@ -2,13 +2,14 @@
 internal import GoPlugin
 internal import NIOCore
 internal import PluginABI
-internal import Processes
 internal import Synchronization
 
 /// Ends the process of a Go plugin that takes more processor time than its calls may take together.
 final class GoProcessorWatch: Sendable {
     private struct State {
         var account = ProcessorAccount()
+        /// Whose processor time was looked at last; 0: nobody's.
+        var pid: Int32 = 0
         var calls = 0
         var streams = 0
     }
@@ -35,8 +36,13 @@ final class GoProcessorWatch: Sendable {
             return state.account.isOpen
         }
         guard !isWatched else { return }
-        let used = used
-        if state.withLock({ $0.account.open(used: used) }) { lookLater() }
+        let use = supervisor.processorUse
+        let opens = state.withLock { state in
+            guard state.account.open(used: use?.seconds ?? 0) else { return false }
+            state.pid = use?.pid ?? 0
+            return true
+        }
+        if opens { lookLater() }
     }
 
     func ended(isStream: Bool) {
@@ -44,9 +50,6 @@ final class GoProcessorWatch: Sendable {
             if isStream { state.streams -= 1 } else { state.calls -= 1 }
         }
     }
-
-    /// Seconds of processor time of all processes that the plugin has had.
-    private var used: Double { supervisor.status.usage.processorSeconds }
 
     private func lookLater() {
         eventLoops.next().scheduleTask(in: .nanoseconds(Int64(Self.interval * 1e9))) { [weak self] in self?.look() }
@@ -58,14 +61,20 @@ final class GoProcessorWatch: Sendable {
             case idle
             case over
         }
-        let used = used
+        let use = supervisor.processorUse
         let finding = state.withLock { state -> Finding in
             guard state.calls + state.streams > 0 else {
                 state.account.close()
                 return .idle
             }
+            // What a new process needs to start is no call's.
+            guard let use, use.pid == state.pid else {
+                state.pid = use?.pid ?? 0
+                state.account.skip(used: use?.seconds ?? 0)
+                return .fine
+            }
             let isOver = state.account.draw(
-                used: used, budget: Double(budget.nanoseconds) / 1e9, running: state.calls, streams: state.streams,
+                used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: state.calls, streams: state.streams,
                 elapsed: Self.interval)
             return isOver ? .over : .fine
         }
