@@ -74,8 +74,8 @@ final class GoProcessorWatch: Sendable {
                 return .fine
             }
             let isOver = state.account.draw(
-                used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: state.calls, streams: state.streams,
-                elapsed: Self.interval)
+                used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: state.calls,
+                streams: state.streams, elapsed: Self.interval)
             return isOver ? .over : .fine
         }
         switch finding {
