@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs our programs and their peers side by side and prints one table; called by Benchmarks/run.sh."""
 
+import functools
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ from databases import adbc, postgresql
 from programs import CREDENTIALS, RELEASE, Program, call, exchange, free_port, our_server
 from table import Table, ms, ns
 
+FRAMES = [(65_536, "1 MiB"), (1_000_000, "16 MB"), (4_194_304, "64 MiB")]
 LINES, STREAMS = 100_000, 20
 SERIES, STEPS, STEP, START = 200, 5001, 15, 1_700_000_010
 END = START + (STEPS - 1) * STEP
@@ -55,7 +57,7 @@ def inside(folder, library, table):
               ms(got["unsigned-start.nanoseconds"] / 1e6) + " the same without signatures",
               got["signed-start.nanoseconds"] / got["unsigned-start.nanoseconds"], "", None)
     expressions(got, table)
-    isolated(got, alone, table)
+    isolated(folder, got, alone, table)
 
 
 def expressions(got, table):
@@ -71,36 +73,47 @@ def expressions(got, table):
     table.row("— which SQLite had to fill first", "", ms(got["sql-load.nanoseconds"] / 1e6), None, "", None)
 
 
-def isolated(got, alone, table):
-    """A plugin in a process of its own.
-
-    The peers are a bare round trip over such a socket in the same run, and what the real Go host with a real Go plugin
-    was measured to take on another machine.
-    """
+def isolated(folder, got, alone, table):
+    """A plugin in a process of its own; the peers are a bare round trip over such a socket, and Go plugin and host."""
+    peer = go_pair(folder)[1]
     for where, figures in [("two processors", got), ("one processor", alone)]:
         ours, bare = ([figures[f"{name}.{part}.nanoseconds"] for part in ("p50", "p99")]
                       for name in ("isolated-call-1", "round-trip"))
         table.row(f"small call isolated, on {where}, p50 (p99 {ns(ours[1])})", ns(ours[0]),
                   f"{ns(bare[0])} bare round trip (p99 {ns(bare[1])})", ours[0] / bare[0], "≤ 15 µs, p99 ≤ 100 µs",
                   ours[0] <= 15e3 and ours[1] <= 100e3)
-    for in_flight, peer in [(1, 160e3), (4, 350e3), (16, 1.2e6), (64, 4.3e6)]:
+    for in_flight in (1, 4, 16, 64):
         p50 = got[f"isolated-call-{in_flight}.p50.nanoseconds"]
         p99 = got[f"isolated-call-{in_flight}.p99.nanoseconds"]
-        table.row(f"— {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50), ns(peer) + " Go host and plugin",
-                  p50 / peer, "", None)
-    table.row("— calls a second, 64 in flight", f"{got['isolated-call-64.per-second']:,.0f}", "13,600 Go host and plugin",
-              got["isolated-call-64.per-second"] / 13600, "", None)
-    for name, reach in [("pooled", "≤ 1 ms"), ("copied", "")]:
-        time = got[f"isolated-sink-{name}.nanoseconds"]
-        table.row(f"1 M rows isolated, ready to read, {name}", ms(time / 1e6), "146 ms Go host and plugin", time / 146e6,
-                  reach, time <= 1e6 if reach else None)
-    cold = got["isolated-cold.nanoseconds"]
-    bare = bare_start()
-    table.row("start of an isolated plugin, with its first call", ms(cold / 1e6),
-              ms(bare) + " /bin/true; 6.5 ms Go, elsewhere", cold / 1e6 / bare, "≤ 1.5 ms", cold <= 1.5e6)
+        theirs = peer[f"query {in_flight} in flight"]["p50_us"] * 1e3
+        table.row(f"— {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50), ns(theirs) + " Go host and plugin",
+                  p50 / theirs, "", None)
+    ours, theirs = got["isolated-call-64.per-second"], peer["query 64 in flight"]["per_second"]
+    table.row("— calls a second, 64 in flight", f"{ours:,.0f}", f"{theirs:,.0f} Go host and plugin", ours / theirs, "",
+              None)
+    for name in ("pooled", "copied"):
+        for rows, size in FRAMES:
+            time = got[f"isolated-sink-{name}-{rows}.nanoseconds"]
+            theirs = peer[f"frame-{rows}.arrow"]["p50_us"] * 1e3
+            reach = "≤ 1 ms" if (name, rows) == ("pooled", 1_000_000) else ""
+            table.row(f"frame of {size} isolated, ready to read, {name}", ms(time / 1e6),
+                      ms(theirs / 1e6) + " Go host and plugin, bytes not decoded", time / theirs, reach,
+                      time <= 1e6 if reach else None)
+    ours, theirs = got["isolated-packets.per-second"], peer["stream"]["per_second"]
+    table.row("20,000 batches of a row in one isolated call, a second", f"{ours:,.0f}",
+              f"{theirs:,.0f} packets, Go host and plugin", ours / theirs, "", None)
+    cold, bare, theirs = got["isolated-cold.nanoseconds"] / 1e6, bare_start(), peer["cold start"]["p50_us"] / 1e3
+    table.row("start of an isolated plugin, with its first call", ms(cold), ms(bare) + " /bin/true", cold / bare,
+              "≤ 1.5 ms", cold <= 1.5)
+    table.row("— against a Go plugin", ms(cold), ms(theirs) + " Go host, with its end", cold / theirs, "", None)
     start = got["isolated-start.nanoseconds"]
     table.row("reload of an isolated plugin", ms(start / 1e6), "", None, "", None)
-    table.row("memory of an isolated plugin", f"{got['isolated-memory.bytes'] / 2**20:.1f} MiB", "", None, "", None)
+    output = subprocess.run(
+        [RELEASE / "bench", folder / "idle-plugins", "idle"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    idle = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
+    ours, theirs = idle["idle-plugins.bytes"], peer["idle plugins"]["bytes"]
+    table.row(f"memory of {idle['idle-plugins.count']:.0f} idle isolated plugins", f"{ours / 2**20:.1f} MiB",
+              f"{theirs / 2**20:.1f} MiB Go plugins", ours / theirs, "", None)
 
 
 def bare_start():
@@ -113,8 +126,9 @@ def bare_start():
     return statistics.median(times)
 
 
-def go_plugin(folder, _, table):
-    """The same Go plugin under our host and under a Go host, one after the other."""
+@functools.cache
+def go_pair(folder):
+    """What the same Go plugin takes under our host and under a Go host, one after the other."""
     peers, place = pathlib.Path(".build/peers"), folder / "go-plugins"
     (place / "peer").mkdir(parents=True)
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
@@ -125,9 +139,13 @@ def go_plugin(folder, _, table):
         [RELEASE / "bench", place, "go-plugin"], check=True, stdout=subprocess.PIPE, text=True).stdout
     got = {name: float(value) for name, value in (line.split() for line in output.splitlines())}
     output = subprocess.run(
-        [peers / "go-plugin-host", peers / "go-plugin-peer", place / "frame.arrow"], check=True,
-        stdout=subprocess.PIPE, text=True).stdout
-    peer = {line["name"]: line for line in map(json.loads, output.splitlines())}
+        [peers / "go-plugin-host", peers / "go-plugin-peer", *(place / f"frame-{rows}.arrow" for rows, _ in FRAMES)],
+        check=True, stdout=subprocess.PIPE, text=True).stdout
+    return got, {line["name"]: line for line in map(json.loads, output.splitlines())}
+
+
+def go_plugin(folder, _, table):
+    got, peer = go_pair(folder)
     for in_flight in (1, 4, 16, 64):
         p50, p99 = (got[f"go-call-{in_flight}.{part}.nanoseconds"] for part in ("p50", "p99"))
         theirs = peer[f"query {in_flight} in flight"]
@@ -137,9 +155,14 @@ def go_plugin(folder, _, table):
         table.row("— calls a second", f"{got[f'go-call-{in_flight}.per-second']:,.0f}",
                   f"{theirs['per_second']:,.0f} Go host", got[f"go-call-{in_flight}.per-second"] / theirs["per_second"],
                   "", None)
-    rows, theirs = got["go-rows.nanoseconds"], peer["1 M rows x 2"]["p50_us"] * 1e3
-    table.row("1 M rows × 2 from a Go plugin, ready to read", ms(rows / 1e6),
-              f"{ms(theirs / 1e6)} Go host, bytes not decoded", rows / theirs, "≤ 45 ms", rows <= 45e6)
+    for rows, size in FRAMES:
+        time, theirs = got[f"go-rows-{rows}.nanoseconds"], peer[f"frame-{rows}.arrow"]["p50_us"] * 1e3
+        reach = "≤ 45 ms" if rows == 1_000_000 else ""
+        table.row(f"frame of {size} from a Go plugin, ready to read", ms(time / 1e6),
+                  f"{ms(theirs / 1e6)} Go host, bytes not decoded", time / theirs, reach, time <= 45e6 if reach else None)
+    ours, theirs = got["go-packets.per-second"], peer["stream"]["per_second"]
+    table.row("stream of a Go plugin, packets a second", f"{ours:,.0f}", f"{theirs:,.0f} Go host", ours / theirs, "",
+              None)
     start, theirs = got["go-start.nanoseconds"], peer["cold start"]["p50_us"] * 1e3
     table.row("start of a Go plugin to its first answer, with a reload", ms(start / 1e6),
               f"{ms(theirs / 1e6)} Go host, with its end", start / theirs, "", None)

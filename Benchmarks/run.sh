@@ -22,5 +22,12 @@ cp Benchmarks/plugin/plugin.json "$made/plugins/bench/"
 case $(uname -m) in x86_64) arch=amd64 ;; aarch64) arch=arm64 ;; *) arch=$(uname -m) ;; esac
 cc -std=c11 -O2 -Wall -Wextra -Iinclude -shared -fPIC Benchmarks/plugin/bench.c \
     -o "$made/plugins/bench/bench_linux_$arch.so"
+for number in $(seq 20); do
+    id=grafana-bench$number-datasource folder=$made/idle-plugins/$number
+    mkdir -p "$folder"
+    sed "s/grafana-bench-datasource/$id/" Benchmarks/plugin/plugin.json >"$folder/plugin.json"
+    cc -std=c11 -O2 -Iinclude -shared -fPIC -DBENCH_ID="\"$id\"" Benchmarks/plugin/bench.c \
+        -o "$folder/bench_linux_$arch.so"
+done
 
 exec python3 Benchmarks/measure.py "$made" "$made/plugins/bench/bench_linux_$arch.so" "$@"

@@ -41,29 +41,54 @@ struct FrameBench {
         report("arrow-copy.nanoseconds", copy(arrow.finish()))
     }
 
+    /// Frames of 1 MiB, 16 MB and 64 MiB.
+    static let sizes: [Int64] = [65_536, 1_000_000, 4_194_304]
+    /// What a stream sends, one by one.
+    static let packets: Int64 = 20_000
+
     /// How long the rows take until they can be read, from a plugin in a process of its own: copied into shared memory by
-    /// its runner, and written there by the plugin itself.
+    /// its runner, and written there by the plugin itself; and how long many small pieces take.
     func runIsolated() async throws {
-        for (name, json) in [("copied", "{}"), ("pooled", #"{"pooled":true}"#)] {
-            var sink = Timing()
-            for _ in 0..<Self.rounds {
-                let began = Timing.now
-                let frame = try await query(json)
-                sink.add(since: began)
-                precondition(frame.rowCount == 1_000_000)
+        for rows in Self.sizes {
+            for (name, json) in [("copied", "{}"), ("pooled", #"{"pooled":true}"#)] {
+                var sink = Timing()
+                for _ in 0..<Self.rounds {
+                    let began = Timing.now
+                    let frame = try await query(json, rows: rows)
+                    sink.add(since: began)
+                    precondition(frame.rowCount == Int(rows))
+                }
+                report("isolated-sink-\(name)-\(rows).nanoseconds", sink.median)
             }
-            report("isolated-sink-\(name).nanoseconds", sink.median)
         }
+        var packets = Timing()
+        for _ in 0..<Self.rounds {
+            let began = Timing.now
+            var rows = 0
+            for await event in try await events("{}", rows: Self.packets, type: "packets") {
+                switch event {
+                case .frame(_, let frame), .rows(_, let frame): rows += frame.rowCount
+                default: break
+                }
+            }
+            packets.add(since: began)
+            precondition(rows == Int(Self.packets))
+        }
+        report("isolated-packets.per-second", Double(Self.packets) / packets.median * 1e9)
     }
 
-    private func query(_ json: String = "{}") async throws -> DataFrame {
+    private func events(_ json: String, rows: Int64, type: String = "") async throws -> CallEvents {
         let source = DataSourceConfiguration(
             settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
         let query = DataQuery(
-            refID: "A", json: JSONText(json), model: .object([:]), from: Timestamp(seconds: 0),
-            to: Timestamp(seconds: 1), interval: .seconds(1), maxDataPoints: 1_000_000)
+            refID: "A", queryType: type, json: JSONText(json), model: .object([:]), from: Timestamp(seconds: 0),
+            to: Timestamp(seconds: 1), interval: .seconds(1), maxDataPoints: rows)
+        return try await platform.queryData([query], of: source, facts: CallFacts())
+    }
+
+    private func query(_ json: String = "{}", rows: Int64 = 1_000_000) async throws -> DataFrame {
         var result: DataFrame?
-        for await event in try await platform.queryData([query], of: source, facts: CallFacts()) {
+        for await event in try await events(json, rows: rows) {
             switch event {
             case .frame(_, let frame): result = frame
             case .failed(let error, _): throw error

@@ -6,34 +6,41 @@ import PluginHost
 
 /// Calls to a Go plugin over gRPC, as the Go host of `Tests/Peers/go-plugin` measures them.
 struct GoPluginBench {
-    /// A plugins folder that holds the peer; `frame.arrow` beside the plugin is written here.
+    /// A plugins folder that holds the peer; the frames of all sizes are written here, as `frame-ROWS.arrow`.
     let folder: String
 
     private static let id = "peer-datasource"
     private static let calls = 4_000
-    private static let rows = 1_000_000
 
     func run() async throws {
-        let file = folder + "/frame.arrow"
-        let times = (0..<Self.rows).map { Timestamp(milliseconds: 1_700_000_000_000 + Int64($0) * 1_000) }
-        let values = (0..<Self.rows).map { Double($0) * 0.5 }
-        let frame = DataFrame(name: "bench", fields: [Field("time", times), Field("value", values)])
-        try Data(frame.arrowFile()).write(to: URL(filePath: file))
+        for rows in FrameBench.sizes {
+            let times = (0..<rows).map { Timestamp(milliseconds: 1_700_000_000_000 + $0 * 1_000) }
+            let values = (0..<rows).map { Double($0) * 0.5 }
+            let frame = DataFrame(name: "bench", fields: [Field("time", times), Field("value", values)])
+            try Data(frame.arrowFile()).write(to: URL(filePath: file(rows)))
+        }
+        let files = FrameBench.sizes.map(file).joined(separator: ":")
+        try await with(GoPluginSettings(environments: [Self.id: ["GF_PLUGIN_FRAME": files]]), measureCalls)
+        try await with(GoPluginSettings(), measureStarts)
+    }
+
+    private func with(_ settings: GoPluginSettings, _ body: (PluginPlatform) async throws -> Void) async throws {
         var loading = LoadingSettings()
         loading.isDevelopment = true
         let platform = PluginPlatform(
             configuration: PlatformConfiguration(
-                pluginsFolder: folder, loading: loading, serverVersion: "13.0.0",
-                goPlugins: GoPluginSettings(environments: [Self.id: ["GF_PLUGIN_FRAME": file]])),
+                pluginsFolder: folder, loading: loading, serverVersion: "13.0.0", goPlugins: settings),
             builtins: [], keyValues: MemoryKeyValues(), logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() }
         )
         await platform.load()
         for refusal in platform.refusals { complain("bench: \(refusal)") }
-        try await measure(platform, file)
+        try await body(platform)
         await platform.shutDown()
     }
 
-    private func measure(_ platform: PluginPlatform, _ file: String) async throws {
+    private func file(_ rows: Int64) -> String { "\(folder)/frame-\(rows).arrow" }
+
+    private func measureCalls(_ platform: PluginPlatform) async throws {
         _ = try await load(platform, #"{"do":"echo"}"#, calls: 500, inFlight: 1)
         for inFlight in [1, 4, 16, 64] {
             let began = Timing.now
@@ -43,8 +50,16 @@ struct GoPluginBench {
             report("go-call-\(inFlight).p99.nanoseconds", times[times.count * 99 / 100])
             report("go-call-\(inFlight).per-second", Double(times.count) / elapsed * 1e9)
         }
-        let rows = try await load(platform, #"{"do":"file","path":"\#(file)"}"#, calls: 21, inFlight: 1).sorted()
-        report("go-rows.nanoseconds", rows[rows.count / 2])
+        for rows in FrameBench.sizes {
+            let times = try await load(
+                platform, #"{"do":"file","path":"\#(file(rows))"}"#, calls: 21, inFlight: 1
+            ).sorted()
+            report("go-rows-\(rows).nanoseconds", times[times.count / 2])
+        }
+        try await measureStream(platform)
+    }
+
+    private func measureStarts(_ platform: PluginPlatform) async throws {
         var starts = Timing()
         for _ in 0..<11 {
             let began = Timing.now
@@ -53,6 +68,19 @@ struct GoPluginBench {
             starts.add(since: began)
         }
         report("go-start.nanoseconds", starts.median)
+    }
+
+    private func measureStream(_ platform: PluginPlatform) async throws {
+        let source = DataSourceConfiguration(
+            settings: DataSourceInstanceSettings(uid: "bench", name: "bench", pluginID: Self.id), version: 1)
+        let began = Timing.now
+        var packets: Int64 = 0
+        for await event in try await platform.runStream(StreamRequest(path: "p"), of: source, facts: CallFacts()) {
+            guard case .bytes = event else { continue }
+            packets += 1
+            if packets == FrameBench.packets { break }
+        }
+        report("go-packets.per-second", Double(packets) / (Timing.now - began) * 1e9)
     }
 
     /// The times of so many calls, so many of them at once.

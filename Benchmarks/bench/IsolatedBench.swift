@@ -51,6 +51,22 @@ struct IsolatedBench {
         report("isolated-cold.nanoseconds", calls.median)
     }
 
+    /// What the processes of all plugins take when nobody calls them, with a data source each.
+    func runIdle() async throws {
+        var bytes = 0
+        for plugin in platform.plugins {
+            let source = DataSourceConfiguration(
+                settings: .init(uid: "without-rows", name: "bench", pluginID: plugin.id), version: 1)
+            _ = try await platform.checkHealth(of: source, facts: CallFacts())
+        }
+        for plugin in platform.plugins {
+            guard let process = platform.plugin(id: plugin.id)?.process?.processID else { continue }
+            bytes += ProcessMemory.proportionalBytes(of: process)
+        }
+        report("idle-plugins.bytes", Double(bytes))
+        report("idle-plugins.count", Double(platform.plugins.count))
+    }
+
     /// A reload: the folder is read, the library verified, a process started beside the old one.
     private func runStarts() async throws {
         var starts = Timing()
@@ -61,6 +77,5 @@ struct IsolatedBench {
             _ = try await platform.checkHealth(of: source, facts: CallFacts())
         }
         report("isolated-start.nanoseconds", starts.median)
-        report("isolated-memory.bytes", Double(platform.plugin(id: Program.pluginID)?.process?.memoryBytes ?? 0))
     }
 }

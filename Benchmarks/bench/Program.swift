@@ -8,8 +8,8 @@ import PluginHost
 /// Measures inside one process and prints `name value` lines for `Benchmarks/measure.py`.
 ///
 /// Usage: `bench PLUGINS_FOLDER LIBRARY`, the folder with the plugin of `Benchmarks/plugin` and its library; or
-/// `bench PLUGINS_FOLDER one-processor`, for the smallest calls to a process alone; or `bench PLUGINS_FOLDER go-plugin`,
-/// the folder with the Go peer.
+/// `bench PLUGINS_FOLDER one-processor`, for the smallest calls to a process alone; or `bench PLUGINS_FOLDER idle`, for the
+/// memory of many plugins; or `bench PLUGINS_FOLDER go-plugin`, the folder with the Go peer.
 @main
 enum Program {
     static let pluginID = "grafana-bench-datasource"
@@ -27,6 +27,9 @@ enum Program {
             return try await run(.process, arguments[1], loading) {
                 try await IsolatedBench(platform: $0).runCalls([1])
             }
+        }
+        if arguments[2] == "idle" {
+            return try await run(.process, arguments[1], loading) { try await IsolatedBench(platform: $0).runIdle() }
         }
         try await run(.inProcess, arguments[1], loading) { platform in
             try await CallBench(platform: platform, library: arguments[2]).run()
@@ -102,6 +105,7 @@ func complain(_ text: String) {
 struct PeakMemory {
     private let before: Int
 
+    /// From now on.
     init() {
         // Memory that was freed before would serve unseen.
         cbench_trim()
@@ -110,13 +114,21 @@ struct PeakMemory {
             fputs("5", file)
             fclose(file)
         }
-        before = Self.kibibytes("VmRSS:")
+        before = ProcessMemory.kibibytes("VmRSS:", in: "/proc/self/status")
     }
 
-    var bytesSince: Int { (Self.kibibytes("VmHWM:") - before) * 1024 }
+    var bytesSince: Int { (ProcessMemory.kibibytes("VmHWM:", in: "/proc/self/status") - before) * 1024 }
+}
 
-    private static func kibibytes(_ key: String) -> Int {
-        guard let file = fopen("/proc/self/status", "r") else { return 0 }
+/// What the kernel tells of a process's memory.
+enum ProcessMemory {
+    /// What several processes share counts in parts.
+    static func proportionalBytes(of process: Int32) -> Int {
+        kibibytes("Pss:", in: "/proc/\(process)/smaps_rollup") * 1024
+    }
+
+    static func kibibytes(_ key: String, in path: String) -> Int {
+        guard let file = fopen(path, "r") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while fgets(&line, Int32(line.count), file) != nil {

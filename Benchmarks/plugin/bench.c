@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A data source that costs next to nothing, so that what is measured is the host: its health check answers at once, its
- * query hands over a million rows that it has held since its start. The data source "without-rows" holds none. */
+ * query hands over as many rows as it may, of those that it has held since its start. A query of type "packets" hands them
+ * over one by one. The data source "without-rows" holds none. */
 #include <grafana/sdk.h>
 
-#define ROWS 1000000
+/* 64 MiB in two columns */
+#define ROWS 4194304
+
+#ifndef BENCH_ID
+#define BENCH_ID "grafana-bench-datasource"
+#endif
 
 static int64_t times[ROWS];
 static double values[ROWS];
@@ -55,7 +61,7 @@ static void release_batch(struct ArrowArray *array) {
     array->release = NULL;
 }
 
-static gf_status make_batch(int is_pooled, struct ArrowArray *rows) {
+static gf_status make_batch(int is_pooled, int64_t count, struct ArrowArray *rows) {
     const void *data[2] = {is_pooled ? pooled_times : times, is_pooled ? pooled_values : values};
     batch_t *batch = (batch_t *)calloc(1, sizeof *batch);
     if (!batch) {
@@ -64,13 +70,13 @@ static gf_status make_batch(int is_pooled, struct ArrowArray *rows) {
     memset(rows, 0, sizeof *rows);
     for (int i = 0; i < 2; i++) {
         batch->buffers[i][1] = data[i];
-        batch->columns[i].length = ROWS;
+        batch->columns[i].length = count;
         batch->columns[i].n_buffers = 2;
         batch->columns[i].buffers = batch->buffers[i];
         batch->columns[i].release = release_column;
         batch->children[i] = &batch->columns[i];
     }
-    rows->length = ROWS;
+    rows->length = count;
     rows->n_buffers = 1;
     rows->buffers = batch->none;
     rows->n_children = 2;
@@ -82,6 +88,8 @@ static gf_status make_batch(int is_pooled, struct ArrowArray *rows) {
 
 static gf_status query(gf_context_t *context, const gf_query_t *query) {
     struct ArrowArray rows;
+    int64_t count = query->max_data_points < ROWS ? query->max_data_points : ROWS;
+    int64_t packets = 1;
     gf_frame_t frame = gf_frame_make("rows");
     int is_pooled = query->json.length > 2 && pooled_values; /* {"pooled":true} */
     gf_frame_add(&frame, "time", GF_TYPE_TIME);
@@ -89,11 +97,15 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
     gf_status status = gf_frame_flush(context, &frame); /* without rows: the schema alone */
     uint32_t number = frame.number;
     gf_frame_free(&frame);
-    if (status == GF_OK) {
-        status = make_batch(is_pooled, &rows);
+    if (gf_str_equal(query->query_type, GF_STR("packets"))) {
+        packets = count;
+        count = 1;
     }
-    if (status == GF_OK) {
-        status = context->sdk->sink.batch(context->sdk->host, context->call, number, &rows);
+    for (int64_t i = 0; i < packets && (status == GF_OK || status == GF_AGAIN); i++) {
+        status = make_batch(is_pooled, count, &rows);
+        if (status == GF_OK) {
+            status = context->sdk->sink.batch(context->sdk->host, context->call, number, &rows);
+        }
     }
     return status == GF_AGAIN ? GF_OK : status;
 }
@@ -104,4 +116,4 @@ static gf_status health(gf_context_t *context, uint32_t depth) {
 }
 
 static const gf_datasource_t bench = {.query = query, .health = health, .create = create};
-GF_DATASOURCE_WITH("grafana-bench-datasource", "1.0.0", bench, GF_CAP_NEVER_BLOCKS, GF_CONCURRENCY_PARALLEL)
+GF_DATASOURCE_WITH(BENCH_ID, "1.0.0", bench, GF_CAP_NEVER_BLOCKS, GF_CONCURRENCY_PARALLEL)

@@ -2,7 +2,7 @@
 
 // A host of hashicorp's go-plugin: what Grafana does, measured for `make bench` beside this server.
 //
-//	go-host PLUGIN FRAME-FILE
+//	go-host PLUGIN FRAME-FILE…
 //
 // Prints one JSON object a line: {"name":"query 1 in flight","p50_us":…,"p99_us":…,"per_second":…}.
 package main
@@ -14,7 +14,9 @@ import (
 	"io/ioutil"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,12 +32,17 @@ type data struct{ plugin.NetRPCUnsupportedPlugin }
 func (data) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
 
 func (data) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, c *grpc.ClientConn) (interface{}, error) {
-	return pluginv2.NewDataClient(c), nil
+	return peer{pluginv2.NewDataClient(c), pluginv2.NewStreamClient(c)}, nil
 }
 
-func start(path, frame string) (*plugin.Client, pluginv2.DataClient) {
+type peer struct {
+	pluginv2.DataClient
+	pluginv2.StreamClient
+}
+
+func start(path string, frames []string) (*plugin.Client, peer) {
 	command := exec.Command(path)
-	command.Env = append(os.Environ(), "GF_PLUGIN_FRAME="+frame)
+	command.Env = append(os.Environ(), "GF_PLUGIN_FRAME="+strings.Join(frames, string(filepath.ListSeparator)))
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  plugin.HandshakeConfig{ProtocolVersion: 2, MagicCookieKey: "grafana_plugin_type", MagicCookieValue: "datasource"},
 		Plugins:          plugin.PluginSet{"data": &data{}},
@@ -47,7 +54,7 @@ func start(path, frame string) (*plugin.Client, pluginv2.DataClient) {
 	check(err)
 	raw, err := protocol.Dispense("data")
 	check(err)
-	return client, raw.(pluginv2.DataClient)
+	return client, raw.(peer)
 }
 
 func check(err error) {
@@ -99,20 +106,69 @@ func measure(name string, workers, calls int, call func()) {
 	report(name, all, elapsed)
 }
 
+const packets = 20000
+
+// stream reads so many small packets of one stream.
+func stream(client pluginv2.StreamClient) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	in, err := client.RunStream(ctx, &pluginv2.RunStreamRequest{Path: "p", PluginContext: &pluginv2.PluginContext{OrgId: 1}})
+	check(err)
+	begin := time.Now()
+	for i := 0; i < packets; i++ {
+		_, err := in.Recv()
+		check(err)
+	}
+	line, _ := json.Marshal(map[string]interface{}{"name": "stream", "per_second": packets / time.Since(begin).Seconds()})
+	fmt.Println(string(line))
+}
+
+// idle starts so many plugins and says what their processes take; what they share counts in parts.
+func idle(path string, count int) {
+	bytes := 0
+	for i := 0; i < count; i++ {
+		client, peer := start(path, nil)
+		defer client.Kill()
+		query(peer, `{"do":"echo"}`)
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*/status")
+	check(err)
+	for _, status := range processes {
+		text, err := ioutil.ReadFile(status)
+		if err != nil || !strings.Contains(string(text), fmt.Sprintf("\nPPid:\t%d\n", os.Getpid())) {
+			continue
+		}
+		rollup, err := ioutil.ReadFile(filepath.Join(filepath.Dir(status), "smaps_rollup"))
+		check(err)
+		for _, line := range strings.Split(string(rollup), "\n") {
+			var kibibytes int
+			if n, _ := fmt.Sscanf(line, "Pss: %d kB", &kibibytes); n == 1 {
+				bytes += kibibytes << 10
+			}
+		}
+	}
+	line, _ := json.Marshal(map[string]interface{}{"name": "idle plugins", "bytes": bytes})
+	fmt.Println(string(line))
+}
+
 func main() {
-	path, frame := os.Args[1], os.Args[2]
-	client, peer := start(path, frame)
+	path, frames := os.Args[1], os.Args[2:]
+	client, peer := start(path, frames)
 	for i := 0; i < 500; i++ {
 		query(peer, `{"do":"echo"}`)
 	}
 	for _, workers := range []int{1, 4, 16, 64} {
 		measure(fmt.Sprintf("query %d in flight", workers), workers, 4000, func() { query(peer, `{"do":"echo"}`) })
 	}
-	file, _ := json.Marshal(map[string]string{"do": "file", "path": frame})
-	measure("1 M rows x 2", 1, 20, func() { query(peer, string(file)) })
+	for _, frame := range frames {
+		file, _ := json.Marshal(map[string]string{"do": "file", "path": frame})
+		measure(filepath.Base(frame), 1, 20, func() { query(peer, string(file)) })
+	}
+	stream(peer)
 	client.Kill()
+	idle(path, 20)
 	measure("cold start", 1, 10, func() {
-		client, peer := start(path, frame)
+		client, peer := start(path, nil)
 		query(peer, `{"do":"echo"}`)
 		client.Kill()
 	})

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/ioutil"
 	"os"
+	"path/filepath"
 	"sort"
 	"strings"
 	"time"
@@ -198,7 +199,7 @@ func (p *services) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientC
 
 func main() {
 	s := &server{files: map[string][]byte{}}
-	if path := os.Getenv("GF_PLUGIN_FRAME"); path != "" {
+	for _, path := range filepath.SplitList(os.Getenv("GF_PLUGIN_FRAME")) {
 		bytes, err := ioutil.ReadFile(path)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
