@@ -82,7 +82,7 @@ struct FrameBench {
             settings: .init(uid: "bench", name: "bench", pluginID: Program.pluginID), version: 1)
         let query = DataQuery(
             refID: "A", queryType: type, json: JSONText(json), model: .object([:]), from: Timestamp(seconds: 0),
-            to: Timestamp(seconds: 1), interval: .seconds(1), maxDataPoints: rows)
+            to: Timestamp(seconds: 1), interval: .seconds(1), maxDataPoints: Int(rows))
         return try await platform.queryData([query], of: source, facts: CallFacts())
     }
 
