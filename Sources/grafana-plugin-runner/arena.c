@@ -11,7 +11,7 @@
 
 #define PAGE 4096u
 #define ARENA_LEAST (4u << 20)
-/* Free arenas beyond this are given back to the system. */
+/* Free memory beyond this is given back to the system, in whole arenas. */
 #define ARENA_KEEP (128u << 20)
 
 /* A free part of an arena, in the order of the offsets. */
@@ -47,6 +47,7 @@ typedef struct lent {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static arena_t arenas[RUNNER_ARENAS_MAX];
 static uint64_t arena_bytes;
+static uint64_t free_bytes;
 static uint64_t last_number;
 static held_t *all_held;
 static int is_closing;
@@ -66,6 +67,7 @@ static int cut(uint32_t number, uint64_t size, rn_piece_t *piece_out) {
         piece_out->data = arena->start + extent->offset;
         extent->offset += size;
         extent->length -= size;
+        free_bytes -= size;
         if (extent->length == 0) {
             *place = extent->next;
             free(extent);
@@ -113,10 +115,35 @@ static int add_arena(uint64_t size, uint32_t *number_out) {
     arenas[number].size = size;
     arenas[number].free = all;
     arena_bytes += size;
+    free_bytes += size;
     tell_arena(RUNNER_ARENA_ADD, number, size, fd);
     close(fd);
     *number_out = number;
     return 1;
+}
+
+static int is_free(const arena_t *arena) {
+    return arena->start && arena->free && arena->free->length == arena->size;
+}
+
+/* Gives a free arena back to the system; with the lock held. */
+static void drop_arena(uint32_t number) {
+    arena_t *arena = &arenas[number];
+    munmap(arena->start, arena->size);
+    free(arena->free);
+    arena_bytes -= arena->size;
+    free_bytes -= arena->size;
+    memset(arena, 0, sizeof *arena);
+    tell_arena(RUNNER_ARENA_DROP, number, 0, -1);
+}
+
+/* Makes room for an arena that is larger than the free ones; with the lock held. */
+static void drop_free_arenas(void) {
+    for (uint32_t number = 0; number < RUNNER_ARENAS_MAX; number++) {
+        if (is_free(&arenas[number])) {
+            drop_arena(number);
+        }
+    }
 }
 
 int rn_piece_take(uint64_t capacity, rn_piece_t *piece_out) {
@@ -131,8 +158,13 @@ int rn_piece_take(uint64_t capacity, rn_piece_t *piece_out) {
     for (number = 0; number < RUNNER_ARENAS_MAX && !is_found; number++) {
         is_found = arenas[number].start && cut(number, size, piece_out);
     }
-    if (!is_found && add_arena(size, &number)) {
-        is_found = cut(number, size, piece_out);
+    if (!is_found) {
+        is_found = add_arena(size, &number);
+        if (!is_found) {
+            drop_free_arenas();
+            is_found = add_arena(size, &number);
+        }
+        is_found = is_found && cut(number, size, piece_out);
     }
     pthread_mutex_unlock(&lock);
     return is_found;
@@ -153,7 +185,7 @@ static void put_back(arena_t *arena, uint64_t offset, uint64_t length) {
     } else {
         extent = calloc(1, sizeof *extent);
         if (!extent) {
-            return;
+            return; /* lost until the process ends */
         }
         extent->offset = offset;
         extent->length = length;
@@ -165,6 +197,7 @@ static void put_back(arena_t *arena, uint64_t offset, uint64_t length) {
         extent->next = next->next;
         free(next);
     }
+    free_bytes += length;
 }
 
 void rn_piece_give(const rn_piece_t *piece) {
@@ -181,12 +214,8 @@ void rn_piece_give(const rn_piece_t *piece) {
     }
     arena = &arenas[piece->arena - 1];
     put_back(arena, piece->offset, piece->capacity);
-    if (arena_bytes > ARENA_KEEP && arena->free && arena->free->length == arena->size) {
-        munmap(arena->start, arena->size);
-        free(arena->free);
-        arena_bytes -= arena->size;
-        memset(arena, 0, sizeof *arena);
-        tell_arena(RUNNER_ARENA_DROP, piece->arena - 1, 0, -1);
+    if (free_bytes > ARENA_KEEP && is_free(arena)) {
+        drop_arena(piece->arena - 1);
     }
     pthread_mutex_unlock(&lock);
 }

@@ -246,6 +246,20 @@ static gf_status arm_timers(gf_context_t *context) {
     return tell(context, text);
 }
 
+/* Takes and gives back buffers of the host, each larger than the one before; says how many MiB it got last. */
+static gf_status grow_buffers(gf_context_t *context) {
+    const gf_sdk_t *sdk = context->sdk;
+    char text[32];
+    uint64_t size = 1;
+    gf_buffer_t buffer = {0};
+    while (size < 64 && sdk->core.buffer_alloc(sdk->host, size << 20, &buffer) == GF_OK) {
+        sdk->core.buffer_release(sdk->host, &buffer);
+        size++;
+    }
+    snprintf(text, sizeof text, "%d", (int)size - 1);
+    return tell(context, text);
+}
+
 /* Takes memory that the kernel's limit of a process does not count, and keeps it for a while. */
 static gf_status share_memory(gf_context_t *context) {
     size_t size = (size_t)400 << 20;
@@ -430,6 +444,8 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = share_memory(context);
     } else if (gf_str_equal(what, GF_STR("requests"))) {
         status = open_requests(context);
+    } else if (gf_str_equal(what, GF_STR("buffers"))) {
+        status = grow_buffers(context);
     } else if (gf_str_equal(what, GF_STR("timers"))) {
         status = arm_timers(context);
     } else if (gf_str_equal(what, GF_STR("talk"))) {

@@ -241,6 +241,13 @@ struct ProcessTests {
         }
     }
 
+    @Test func whatIsFreeMakesRoomForMore() async throws {
+        try await PryingPlugin.run(runner: RunnerSettings(sharedBytes: 20 << 20)) { plugin in
+            let size = try await plugin.text(["try": "buffers"])
+            #expect(size == "20")
+        }
+    }
+
     @Test func theHostServesThePlugin() async throws {
         try await PryingPlugin.run { plugin in
             var source = plugin.source
