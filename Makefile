@@ -119,7 +119,7 @@ bench: deps test-environment build examples peers
 test-asan: deps test-environment examples peers
 	SWIFT_BACKTRACE=enable=no $(SWIFT) test --sanitize address --scratch-path .build-asan $(TEST_OPTIONS)
 
-## test-tsan: run the tests under ThreadSanitizer
+## test-tsan: run the tests under ThreadSanitizer (ten times slower: FILTER=PluginHostTests)
 test-tsan: deps test-environment examples peers
 	mkdir -p .build-tsan
 	clang -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -c Tests/Sanitizers/mutex_edges.c -o .build-tsan/mutex_edges.o
