@@ -201,6 +201,22 @@ import Testing
         }
     }
 
+    /// The call beside it is sent to the next process, which is charged for nothing that the one before took.
+    @Test func aCallBesideOneThatTakesTooMuchIsAnswered() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "spun-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        try await GoPlugins.run(runner: RunnerSettings(callProcessorTime: .milliseconds(200))) { test in
+            let source = test.source(Self.id)
+            async let spun = test.answer([test.query(#"{"do":"spin","path":"\#(file)"}"#)], of: source)
+            let slept = try await test.answer([test.query(#"{"do":"sleep","millis":1500}"#)], of: source)
+            #expect(slept.error == nil)
+            let error = try await spun.error
+            #expect(error == nil)
+            let status = test.platform.registry[Self.id]?.generation?.library.runtime.process?.status
+            #expect(status?.limitsHit["cpu"] == 1)
+        }
+    }
+
     @Test func aKilledPluginAnswersTheNextCall() async throws {
         try await GoPlugins.run { test in
             let process = try #require(test.platform.registry[Self.id]?.generation?.library.runtime.process)

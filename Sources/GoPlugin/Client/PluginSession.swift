@@ -193,7 +193,13 @@ final class PluginSession: Sendable {
     ///
     /// - Returns: how the process ended, and its last words.
     func kill(after grace: Duration, because reason: String?) async -> (end: ChildProcess.End, lastLines: [String]) {
-        if let reason { connection.close(because: reason) } else { connection.close() }
+        if let reason {
+            connection.close(because: reason)
+            // Before the process ends, which would end the connection with another reason.
+            await connection.waitUntilClosed()
+        } else {
+            connection.close()
+        }
         defer { removeSocket() }
         if await !ends.end(within: grace, on: group) { process.signal(9) }
         return (await ends.end(), process.lastLines)

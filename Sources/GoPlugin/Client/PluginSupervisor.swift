@@ -142,15 +142,12 @@ package final class PluginSupervisor: Sendable {
     /// The process does what it may not: it is killed, which restarts it.
     ///
     /// - Parameters:
+    ///   - pid: the process that is meant, if it still is the one that runs; nil: whichever does.
     ///   - reason: such as `it did not end a call`.
     ///   - limit: the name of the limit that it met.
-    package func abandon(because reason: String, limit: String? = nil) {
-        let session = book.withLock { book -> PluginSession? in
-            guard case .running(let session) = book.state else { return nil }
-            if let limit { book.limitsHit[limit, default: 0] += 1 }
-            return session
-        }
-        if let session { lost(session, "it was killed because \(reason)") }
+    package func abandon(_ pid: Int32? = nil, because reason: String, limit: String? = nil) {
+        guard case .running(let session) = book.withLock({ $0.state }), pid == nil || pid == session.pid else { return }
+        lost(session, "it was killed because \(reason)", limit: limit)
     }
 
     // MARK: Calls
@@ -227,10 +224,11 @@ package final class PluginSupervisor: Sendable {
     }
 
     /// The plugin is gone, as far as calls are concerned.
-    private func lost(_ session: PluginSession, _ reason: String?) {
+    private func lost(_ session: PluginSession, _ reason: String?, limit: String? = nil) {
         let isCurrent = book.withLock { book in
             guard case .running(let current) = book.state, current === session else { return false }
             book.state = .starting
+            if let limit { book.limitsHit[limit, default: 0] += 1 }
             return true
         }
         guard isCurrent else { return }

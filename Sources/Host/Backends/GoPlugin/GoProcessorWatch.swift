@@ -59,7 +59,7 @@ final class GoProcessorWatch: Sendable {
         enum Finding {
             case fine
             case idle
-            case over
+            case over(pid: Int32)
         }
         let use = supervisor.processorUse
         let finding = state.withLock { state -> Finding in
@@ -67,24 +67,23 @@ final class GoProcessorWatch: Sendable {
                 state.account.close()
                 return .idle
             }
-            // What a new process needs to start is no call's.
+            // What a new process needs to start is no call's, and what the one before took is over.
             guard let use, use.pid == state.pid else {
                 state.pid = use?.pid ?? 0
-                state.account.skip(used: use?.seconds ?? 0)
+                state.account.restart(used: use?.seconds ?? 0, running: state.calls + state.streams)
                 return .fine
             }
             let isOver = state.account.draw(
                 used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: state.calls,
                 streams: state.streams, elapsed: Self.interval)
-            return isOver ? .over : .fine
+            return isOver ? .over(pid: use.pid) : .fine
         }
         switch finding {
         case .idle: return
         case .fine: break
-        case .over:
-            supervisor.abandon(
-                because: "it took more than the \(budget) of processor time that a call may take (max_call_cpu_time)",
-                limit: "cpu")
+        case .over(let pid):
+            let reason = "it took more than the \(budget) of processor time that a call may take (max_call_cpu_time)"
+            supervisor.abandon(pid, because: reason, limit: "cpu")
         }
         lookLater()
     }

@@ -24,6 +24,15 @@ struct ProcessorAccount: Sendable {
         return true
     }
 
+    /// Looks at another process from now on, to which the calls that run are sent again.
+    ///
+    /// - Parameter used: by the new process.
+    mutating func restart(used: Double, running: Int) {
+        seen = used
+        balance = 0
+        begun = running
+    }
+
     /// Nobody looks any more, since no call runs.
     mutating func close() {
         seen = nil

@@ -82,6 +82,10 @@ func (s *server) QueryData(ctx context.Context, in *pluginv2.QueryDataRequest) (
 				return nil, ctx.Err()
 			}
 		case "spin":
+			if _, err := os.Stat(c.Path); err == nil {
+				break // only the first time, when a file is named
+			}
+			_ = ioutil.WriteFile(c.Path, nil, 0o600)
 			for {
 			}
 		case "crash":
