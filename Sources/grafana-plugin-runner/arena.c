@@ -11,7 +11,7 @@
 
 #define PAGE 4096u
 #define ARENA_LEAST (4u << 20)
-/* Free memory beyond this is given back to the system, in whole arenas. */
+/* Free arenas beyond this are given back to the system. */
 #define ARENA_KEEP (128u << 20)
 
 /* A free part of an arena, in the order of the offsets. */
@@ -47,7 +47,6 @@ typedef struct lent {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static arena_t arenas[RUNNER_ARENAS_MAX];
 static uint64_t arena_bytes;
-static uint64_t free_bytes;
 static uint64_t last_number;
 static held_t *all_held;
 static int is_closing;
@@ -67,7 +66,6 @@ static int cut(uint32_t number, uint64_t size, rn_piece_t *piece_out) {
         piece_out->data = arena->start + extent->offset;
         extent->offset += size;
         extent->length -= size;
-        free_bytes -= size;
         if (extent->length == 0) {
             *place = extent->next;
             free(extent);
@@ -115,7 +113,6 @@ static int add_arena(uint64_t size, uint32_t *number_out) {
     arenas[number].size = size;
     arenas[number].free = all;
     arena_bytes += size;
-    free_bytes += size;
     tell_arena(RUNNER_ARENA_ADD, number, size, fd);
     close(fd);
     *number_out = number;
@@ -132,14 +129,26 @@ static void drop_arena(uint32_t number) {
     munmap(arena->start, arena->size);
     free(arena->free);
     arena_bytes -= arena->size;
-    free_bytes -= arena->size;
     memset(arena, 0, sizeof *arena);
     tell_arena(RUNNER_ARENA_DROP, number, 0, -1);
 }
 
-/* Makes room for an arena that is larger than the free ones; with the lock held. */
-static void drop_free_arenas(void) {
+/* Bytes of the arenas of which nothing is in use; with the lock held. */
+static uint64_t free_bytes(void) {
+    uint64_t bytes = 0;
     for (uint32_t number = 0; number < RUNNER_ARENAS_MAX; number++) {
+        bytes += is_free(&arenas[number]) ? arenas[number].size : 0;
+    }
+    return bytes;
+}
+
+/* Makes room for an arena that is larger than the free ones, if that helps; with the lock held. */
+static void make_room(uint64_t size) {
+    uint64_t room = rn.hello.arena_bytes - arena_bytes;
+    if (size <= room || size > room + free_bytes()) {
+        return;
+    }
+    for (uint32_t number = 0; number < RUNNER_ARENAS_MAX && size > rn.hello.arena_bytes - arena_bytes; number++) {
         if (is_free(&arenas[number])) {
             drop_arena(number);
         }
@@ -159,12 +168,8 @@ int rn_piece_take(uint64_t capacity, rn_piece_t *piece_out) {
         is_found = arenas[number].start && cut(number, size, piece_out);
     }
     if (!is_found) {
-        is_found = add_arena(size, &number);
-        if (!is_found) {
-            drop_free_arenas();
-            is_found = add_arena(size, &number);
-        }
-        is_found = is_found && cut(number, size, piece_out);
+        make_room(size > ARENA_LEAST ? size : ARENA_LEAST);
+        is_found = add_arena(size, &number) && cut(number, size, piece_out);
     }
     pthread_mutex_unlock(&lock);
     return is_found;
@@ -197,7 +202,6 @@ static void put_back(arena_t *arena, uint64_t offset, uint64_t length) {
         extent->next = next->next;
         free(next);
     }
-    free_bytes += length;
 }
 
 void rn_piece_give(const rn_piece_t *piece) {
@@ -214,7 +218,7 @@ void rn_piece_give(const rn_piece_t *piece) {
     }
     arena = &arenas[piece->arena - 1];
     put_back(arena, piece->offset, piece->capacity);
-    if (free_bytes > ARENA_KEEP && is_free(arena)) {
+    if (is_free(arena) && free_bytes() > ARENA_KEEP) {
         drop_arena(piece->arena - 1);
     }
     pthread_mutex_unlock(&lock);
