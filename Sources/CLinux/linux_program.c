@@ -68,8 +68,9 @@ static int run(void *context) {
 
     /* Handlers belong to the parent's program; what it ignores would be ignored by this one, too. */
     for (int number = 1; number < NSIG; number++) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        if (number != SIGKILL && number != SIGSTOP) sigaction(number, &action, NULL);
+        /* All zero is SIG_DFL without flags in the kernel's struct; the library's function would use its own memory. */
+        static const unsigned long defaults[8];
+        if (number != SIGKILL && number != SIGSTOP) syscall(SYS_rt_sigaction, number, defaults, NULL, (NSIG - 1) / 8);
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) goto failed;
     if (getppid() != child->parent) {
