@@ -61,20 +61,24 @@ enum MySQLHandle {
             &connected, handle, isSocket ? nil : texts[0], texts[1], texts[2],
             settings.database.isEmpty ? nil : texts[3], UInt32(settings.address.port ?? 3306),
             isSocket ? texts[0] : nil, 0)
+        var failure: (any Error)?
         while status != 0 {
             // Several addresses of a name are tried one after the other, each with a socket of its own.
             let descriptor = Int32(mysql_get_socket(handle))
             var ready = status
             do {
-                var wait = SQLWait(try SQLLine(descriptor))
+                let line = try SQLLine(descriptor)
+                var wait = SQLWait(line)
                 wait.deadline = end
-                ready = try step(status, &wait, atMost: SQLWait.maximumRowBytes)
+                // A line that was cut ends the call in the next step.
+                ready = (try? step(status, &wait, atMost: SQLWait.maximumRowBytes)) ?? status
             } catch {
-                // The call ends in its next step.
+                failure = error
                 shutdown(descriptor, Int32(SHUT_RDWR))
             }
             status = mysql_real_connect_cont(&connected, handle, ready)
         }
+        if let failure { throw failure }
         guard connected != nil else { throw MySQLFailure.connection(handle) }
     }
 
