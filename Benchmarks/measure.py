@@ -86,8 +86,8 @@ def isolated(folder, got, alone, table):
         p50 = got[f"isolated-call-{in_flight}.p50.nanoseconds"]
         p99 = got[f"isolated-call-{in_flight}.p99.nanoseconds"]
         theirs = peer[f"query {in_flight} in flight"]["p50_us"] * 1e3
-        table.row(f"— {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50), ns(theirs) + " Go host and plugin",
-                  p50 / theirs, "", None)
+        table.row(f"— without a task, {in_flight} in flight, p50 (p99 {ns(p99)})", ns(p50),
+                  ns(theirs) + " Go host and plugin", p50 / theirs, "", None)
     ours, theirs = got["isolated-call-64.per-second"], peer["query 64 in flight"]["per_second"]
     table.row("— calls a second, 64 in flight", f"{ours:,.0f}", f"{theirs:,.0f} Go host and plugin", ours / theirs, "",
               None)
@@ -101,11 +101,11 @@ def isolated(folder, got, alone, table):
                       time <= 1e6 if reach else None)
     ours, theirs = got["isolated-packets.per-second"], peer["stream"]["per_second"]
     table.row("20,000 batches of a row in one isolated call, a second", f"{ours:,.0f}",
-              f"{theirs:,.0f} packets, Go host and plugin", ours / theirs, "", None)
+              f"{theirs:,.0f} packets of a stream, Go host and plugin", ours / theirs, "", None)
     cold, bare, theirs = got["isolated-cold.nanoseconds"] / 1e6, bare_start(), peer["cold start"]["p50_us"] / 1e3
     table.row("start of an isolated plugin, with its first call", ms(cold), ms(bare) + " /bin/true", cold / bare,
               "≤ 1.5 ms", cold <= 1.5)
-    table.row("— against a Go plugin", ms(cold), ms(theirs) + " Go host, with its end", cold / theirs, "", None)
+    table.row("— against a Go plugin", ms(cold), ms(theirs) + " Go host and plugin", cold / theirs, "", None)
     start = got["isolated-start.nanoseconds"]
     table.row("reload of an isolated plugin", ms(start / 1e6), "", None, "", None)
     output = subprocess.run(
@@ -159,13 +159,14 @@ def go_plugin(folder, _, table):
         time, theirs = got[f"go-rows-{rows}.nanoseconds"], peer[f"frame-{rows}.arrow"]["p50_us"] * 1e3
         reach = "≤ 45 ms" if rows == 1_000_000 else ""
         table.row(f"frame of {size} from a Go plugin, ready to read", ms(time / 1e6),
-                  f"{ms(theirs / 1e6)} Go host, bytes not decoded", time / theirs, reach, time <= 45e6 if reach else None)
+                  f"{ms(theirs / 1e6)} Go host, bytes not decoded", time / theirs, reach,
+                  time <= 45e6 if reach else None)
     ours, theirs = got["go-packets.per-second"], peer["stream"]["per_second"]
     table.row("stream of a Go plugin, packets a second", f"{ours:,.0f}", f"{theirs:,.0f} Go host", ours / theirs, "",
               None)
     start, theirs = got["go-start.nanoseconds"], peer["cold start"]["p50_us"] * 1e3
     table.row("start of a Go plugin to its first answer, with a reload", ms(start / 1e6),
-              f"{ms(theirs / 1e6)} Go host, with its end", start / theirs, "", None)
+              f"{ms(theirs / 1e6)} Go host", start / theirs, "", None)
 
 
 def prometheus(folder, _, table):

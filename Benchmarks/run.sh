@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds the programs of the benchmarks and prints one table: ours, the peer or limit, the ratio, the figure to reach.
 # Usage: Benchmarks/run.sh [PART…], the parts being: inside, go-plugin, prometheus, loki, postgresql, adbc, http, start,
-# signing. `make build` comes first.
+# signing. `make build peers` comes first.
 set -eu
 cd "$(dirname "$0")/.."
 made=.build/bench
 for program in sha256sum prometheus promtool psql wrk cc python3; do
     command -v "$program" > /dev/null || { echo "bench: $program is missing; run make deps" >&2; exit 1; }
 done
+
+[ -x .build/peers/go-plugin-host ] || { echo "bench: the Go peers are missing; run make peers" >&2; exit 1; }
 
 # The same flags as make build, so that nothing else is compiled again.
 for product in bench bench-bare-http; do

@@ -76,10 +76,12 @@ struct GoPluginBench {
         let began = Timing.now
         var packets: Int64 = 0
         for await event in try await platform.runStream(StreamRequest(path: "p"), of: source, facts: CallFacts()) {
+            if case .completed(let failure?) = event { throw failure }
             guard case .bytes = event else { continue }
             packets += 1
             if packets == FrameBench.packets { break }
         }
+        precondition(packets == FrameBench.packets, "the stream ended after \(packets) packets")
         report("go-packets.per-second", Double(packets) / (Timing.now - began) * 1e9)
     }
 
@@ -108,7 +110,11 @@ struct GoPluginBench {
             to: Timestamp(milliseconds: 3_600_000), interval: .seconds(1), maxDataPoints: 100)
         let began = Timing.now
         for await event in try await platform.queryData([query], of: source, facts: CallFacts()) {
-            if case .completed(let failure?) = event { throw failure }
+            switch event {
+            case .completed(let failure?): throw failure
+            case .failed(let failure, _): throw failure
+            default: break
+            }
         }
         return Timing.now - began
     }

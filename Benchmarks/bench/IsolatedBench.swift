@@ -60,8 +60,9 @@ struct IsolatedBench {
             _ = try await platform.checkHealth(of: source, facts: CallFacts())
         }
         for plugin in platform.plugins {
-            guard let process = platform.plugin(id: plugin.id)?.process?.processID else { continue }
-            bytes += ProcessMemory.proportionalBytes(of: process)
+            let process = ProcessMemory.proportionalBytes(of: platform.plugin(id: plugin.id)?.process?.processID ?? 0)
+            precondition(process > 0, "\(plugin.id) has no process")
+            bytes += process
         }
         report("idle-plugins.bytes", Double(bytes))
         report("idle-plugins.count", Double(platform.plugins.count))
