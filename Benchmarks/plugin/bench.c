@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A data source that costs next to nothing, so that what is measured is the host: its health check answers at once, its
- * query hands over as many rows as it may, of those that it has held since its start. A query of type "packets" hands them
- * over one by one. The data source "without-rows" holds none. */
+ * query hands over as many rows as it may, of those that it has held since its start; a query of type "packets" hands
+ * them over one by one. The data source "without-rows" holds none. */
 #include <grafana/sdk.h>
 
 /* 64 MiB in two columns */
