@@ -20,15 +20,20 @@ static rn_call_t **slot_of(uint64_t handle) {
     return &slots[handle & (SLOTS - 1)];
 }
 
+/* With the lock held. */
+static rn_call_t *take(uint64_t handle) {
+    rn_call_t *call = *slot_of(handle);
+    if (!call || call->handle != handle || call->is_completed) {
+        return NULL;
+    }
+    call->users++;
+    return call;
+}
+
 rn_call_t *rn_call_take(gf_call_t *handle) {
     rn_call_t *call;
     pthread_mutex_lock(&lock);
-    call = *slot_of((uintptr_t)handle);
-    if (call && call->handle == (uintptr_t)handle && !call->is_completed) {
-        call->users++;
-    } else {
-        call = NULL;
-    }
+    call = take((uintptr_t)handle);
     pthread_mutex_unlock(&lock);
     return call;
 }
@@ -274,14 +279,15 @@ static void run_cancel(void *context, uint64_t number) {
 }
 
 void rn_call_noted(const runner_header_t *header) {
-    rn_call_t *call = rn_call_take((gf_call_t *)(uintptr_t)header->call);
+    rn_call_t *call;
+    pthread_mutex_lock(&lock);
+    call = take(header->call);
+    /* Another thread may have received the start and not got to it yet: it looks here when it has, under this lock. */
+    if (!call && header->type == RUNNER_CANCEL) {
+        cancelled_early[header->call & (SLOTS - 1)] = header->call;
+    }
+    pthread_mutex_unlock(&lock);
     if (!call) {
-        /* Another thread may have received the start and not got to it yet. */
-        pthread_mutex_lock(&lock);
-        if (header->type == RUNNER_CANCEL) {
-            cancelled_early[header->call & (SLOTS - 1)] = header->call;
-        }
-        pthread_mutex_unlock(&lock);
         return;
     }
     if (header->type == RUNNER_CANCEL) {
