@@ -19,7 +19,9 @@ export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 FUZZ_SECONDS ?= 60
 # How long chaos lasts.
 CHAOS_MINUTES ?= 10
-TSAN := --sanitize thread -Xlinker --export-dynamic -Xlinker $(CURDIR)/.build-tsan/mutex_edges.o \
+# The runner finds the sanitizer's libraries without an environment.
+TSAN = --sanitize thread -Xlinker --export-dynamic -Xlinker $(CURDIR)/.build-tsan/mutex_edges.o \
+    -Xlinker -rpath -Xlinker $(abspath $(dir $(realpath $(shell command -v $(SWIFT))))/../lib/swift/linux) \
     --scratch-path .build-tsan
 HEADERS := $(sort $(shell find include/grafana -name '*.h'))
 SWIFT_SOURCES := $(wildcard Package.swift Sources Libraries Tests Benchmarks examples Fuzz)
@@ -124,9 +126,6 @@ test-tsan: deps test-environment examples peers
 	mkdir -p .build-tsan
 	clang -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -c Tests/Sanitizers/mutex_edges.c -o .build-tsan/mutex_edges.o
 	SWIFT_BACKTRACE=enable=no $(SWIFT) build --build-tests $(TSAN)
-	# The sanitizer's memory is more than the runner allows itself.
-	$(SWIFT) build --product grafana-plugin-runner
-	cp $(BUILD)/debug/grafana-plugin-runner .build-tsan/debug/
 	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/thread.supp SWIFT_BACKTRACE=enable=no \
 	    $(SWIFT) test --skip-build $(TSAN) $(TEST_OPTIONS)
 
