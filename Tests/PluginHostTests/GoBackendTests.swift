@@ -201,6 +201,18 @@ import Testing
         }
     }
 
+    @Test func aCancelledCallThatGoesOnIsEnded() async throws {
+        try await GoPlugins.run(
+            limits: CallLimits(time: .milliseconds(50)), runner: RunnerSettings(callProcessorTime: .milliseconds(500))
+        ) { test in
+            let spun = try await test.answer([test.query(#"{"do":"spin","count":4}"#)], of: test.source(Self.id))
+            #expect(spun.error?.code == .timeout)
+            let process = try #require(test.platform.registry[Self.id]?.generation?.library.runtime.process)
+
+            try await eventually("its process is ended") { process.status.limitsHit["cpu"] == 1 }
+        }
+    }
+
     /// The call beside it is sent to the next process, which is charged for nothing that the one before took.
     @Test func aCallBesideOneThatTakesTooMuchIsAnswered() async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "spun-\(UUID().uuidString)").path

@@ -111,7 +111,9 @@ final class GoBackend: PluginProcess, @unchecked Sendable {
 
     func callBegan(isStream: Bool) { processorWatch?.began(isStream: isStream) }
 
-    func callEnded(isStream: Bool) { processorWatch?.ended(isStream: isStream) }
+    func callEnded(isStream: Bool, isCancelled: Bool) {
+        processorWatch?.ended(isStream: isStream, isCancelled: isCancelled)
+    }
 
     func end() {
         let supervisor = supervisor

@@ -257,7 +257,8 @@ final class GoCall: @unchecked Sendable {
     }
 
     private func complete(_ error: PluginError?) {
-        instance.library.backend.callEnded(isStream: kind == GF_CALL_RUN_STREAM)
+        let isCancelled = state.withLock { $0.isCancelled }
+        instance.library.backend.callEnded(isStream: kind == GF_CALL_RUN_STREAM, isCancelled: isCancelled)
         guard let error else {
             _ = calls.complete(handle, GF_OK)
             return

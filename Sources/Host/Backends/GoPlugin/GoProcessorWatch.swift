@@ -12,10 +12,14 @@ final class GoProcessorWatch: Sendable {
         var pid: Int32 = 0
         var calls = 0
         var streams = 0
+        /// Whether a call was cancelled, which may go on in the plugin: that is seen by the processor time alone.
+        var goesOn = false
     }
 
     /// Seconds between two looks.
     private static let interval = 0.25
+    /// Less of a processor than this is rest.
+    private static let rest = 0.25
     private let budget: Duration
     private let supervisor: PluginSupervisor
     private let eventLoops: any EventLoopGroup
@@ -45,8 +49,10 @@ final class GoProcessorWatch: Sendable {
         if opens { lookLater() }
     }
 
-    func ended(isStream: Bool) {
+    /// The call has ended here; the plugin is told of a cancellation, and tells nobody when it has stopped.
+    func ended(isStream: Bool, isCancelled: Bool) {
         state.withLock { state in
+            state.goesOn = state.goesOn || isCancelled
             if isStream { state.streams -= 1 } else { state.calls -= 1 }
         }
     }
@@ -63,8 +69,11 @@ final class GoProcessorWatch: Sendable {
         }
         let use = supervisor.processorUse
         let finding = state.withLock { state -> Finding in
-            guard state.calls + state.streams > 0 else {
+            let isIdle = state.calls + state.streams == 0
+            let isQuiet = use.map { state.account.taken(used: $0.seconds) < Self.interval * Self.rest } ?? true
+            if isIdle, isQuiet || !state.goesOn || use?.pid != state.pid {
                 state.account.close()
+                state.goesOn = false
                 return .idle
             }
             // What a new process needs to start is no call's, and what the one before took is over.
@@ -74,7 +83,7 @@ final class GoProcessorWatch: Sendable {
                 return .fine
             }
             let isOver = state.account.draw(
-                used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: state.calls,
+                used: use.seconds, budget: Double(budget.nanoseconds) / 1e9, running: isIdle ? 1 : state.calls,
                 streams: state.streams, elapsed: Self.interval)
             return isOver ? .over(pid: use.pid) : .fine
         }

@@ -42,6 +42,9 @@ struct ProcessorAccount: Sendable {
     /// Leaves out what the process took since it was looked at last, as making an instance is no call.
     mutating func skip(used: Double) { seen = used }
 
+    /// Seconds that the process took since it was looked at last.
+    func taken(used: Double) -> Double { max(0, used - (seen ?? used)) }
+
     /// Draws what the process took since it was looked at last.
     ///
     /// - Parameters:
@@ -50,7 +53,7 @@ struct ProcessorAccount: Sendable {
     ///   - elapsed: seconds since it was looked at last.
     /// - Returns: whether it took too much.
     mutating func draw(used: Double, budget: Double, running: Int, streams: Int, elapsed: Double) -> Bool {
-        let taken = max(0, used - (seen ?? used))
+        let taken = taken(used: used)
         balance += Double(begun) * budget + Double(streams) * budget * elapsed / 60 - taken
         let isOver = balance < 0
         balance = min(balance, Double(max(running + streams, begun)) * budget)

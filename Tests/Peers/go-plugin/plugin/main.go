@@ -86,6 +86,12 @@ func (s *server) QueryData(ctx context.Context, in *pluginv2.QueryDataRequest) (
 				break // only the first time, when a file is named
 			}
 			_ = ioutil.WriteFile(c.Path, nil, 0o600)
+			for i := 1; i < c.Count; i++ {
+				go func() {
+					for {
+					}
+				}()
+			}
 			for {
 			}
 		case "crash":
