@@ -9,6 +9,7 @@
 #include <grafana/ext/timer.h>
 #include <grafana/ext/websocket.h>
 #include <grafana/sdk.h>
+#include "prying_memory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -246,33 +247,6 @@ static gf_status arm_timers(gf_context_t *context) {
     return tell(context, text);
 }
 
-/* Takes and gives back buffers of the host, each larger than the one before; says how many MiB it got last. */
-static gf_status grow_buffers(gf_context_t *context) {
-    const gf_sdk_t *sdk = context->sdk;
-    char text[32];
-    uint64_t size = 1;
-    gf_buffer_t buffer = {0};
-    while (size < 64 && sdk->core.buffer_alloc(sdk->host, size << 20, &buffer) == GF_OK) {
-        sdk->core.buffer_release(sdk->host, &buffer);
-        size++;
-    }
-    snprintf(text, sizeof text, "%d", (int)size - 1);
-    return tell(context, text);
-}
-
-/* Takes memory that the kernel's limit of a process does not count, and keeps it for a while. */
-static gf_status share_memory(gf_context_t *context) {
-    size_t size = (size_t)400 << 20;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) {
-        return gf_fail(context, GF_NOMEM, "there is none");
-    }
-    memset(memory, 1, size);
-    sleep(20);
-    munmap(memory, size);
-    return tell(context, "kept");
-}
-
 /* Begins requests until the host has enough; nobody has to answer them. */
 static gf_status open_requests(gf_context_t *context) {
     const gf_sdk_t *sdk = context->sdk;
@@ -446,6 +420,8 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = open_requests(context);
     } else if (gf_str_equal(what, GF_STR("buffers"))) {
         status = grow_buffers(context);
+    } else if (gf_str_equal(what, GF_STR("again"))) {
+        status = take_again(context);
     } else if (gf_str_equal(what, GF_STR("timers"))) {
         status = arm_timers(context);
     } else if (gf_str_equal(what, GF_STR("talk"))) {
@@ -462,7 +438,7 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
         status = tell(context, "printed");
     } else if (gf_str_equal(what, GF_STR("wait"))) {
         while (!gf_is_cancelled(context)) {
-            usleep(1000);
+            usleep(1000); /* Reason: a plugin that looks again and again is what is tested */
         }
         status = GF_CANCELLED;
     }

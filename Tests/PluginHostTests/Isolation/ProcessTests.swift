@@ -3,6 +3,7 @@ import Foundation
 import PluginABI
 import Processes
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import PluginHost
@@ -245,6 +246,13 @@ struct ProcessTests {
         try await PryingPlugin.run(runner: RunnerSettings(sharedBytes: 20 << 20)) { plugin in
             let size = try await plugin.text(["try": "buffers"])
             #expect(size == "20")
+        }
+    }
+
+    @Test func whatIsHeldDoesNotTakePagesFromWhatIsFree() async throws {
+        try await PryingPlugin.run { plugin in
+            let memory = try await plugin.text(["try": "again"])
+            #expect(memory == "kept")
         }
     }
 
