@@ -137,7 +137,7 @@ package nonisolated struct Pluginv2_User: Sendable {
   package init() {}
 }
 
-package nonisolated struct Pluginv2_PluginContext: @unchecked Sendable {
+package nonisolated struct Pluginv2_PluginContext: @unchecked Sendable {  // Safety: its storage is copied before it is changed
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
@@ -1211,7 +1211,7 @@ nonisolated extension Pluginv2_PluginContext: SwiftProtobuf.Message, SwiftProtob
       // The type itself is protecting the reference to its storage via CoW semantics.
       // This will force a copy to be made of this reference when the first mutation occurs;
       // hence, it is safe to mark this as `nonisolated(unsafe)`.
-      static nonisolated(unsafe) let defaultInstance = _StorageClass()
+      static nonisolated(unsafe) let defaultInstance = _StorageClass()  // Safety: never changed
 
     private init() {}
 

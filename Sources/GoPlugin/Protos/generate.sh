@@ -18,5 +18,7 @@ cd "$here"
 protoc --plugin=protoc-gen-swift="$plugin" --swift_out=../Generated \
     --swift_opt=Visibility=Package --swift_opt=UseAccessLevelOnImports=true ./*.proto
 for file in ../Generated/*.pb.swift; do
-    sed -i '1i// SPDX-License-Identifier: Apache-2.0' "$file"
+    sed -i -e '1i// SPDX-License-Identifier: Apache-2.0' \
+        -e '/: @unchecked Sendable {$/s|$|  // Safety: its storage is copied before it is changed|' \
+        -e '/static nonisolated(unsafe) let/s|$|  // Safety: never changed|' "$file"
 done
