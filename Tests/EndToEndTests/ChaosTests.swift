@@ -47,7 +47,9 @@ extension EndToEnd.ChaosTests {
         connection.send(
             GrafanaServer.request("POST", "/api/ds/query", GrafanaServer.query("inner", ["try": "fault"])))
         #expect((try? connection.readToEnd())?.isEmpty != false)
-        try await eventually("the server answers again") { (try? server.get("/readyz", user: nil))?.status == 200 }
+        try await eventually("the server answers again", within: 30) {
+            (try? server.get("/readyz", user: nil))?.status == 200
+        }
         let status = try server.get("/api/plugins/test-inner-datasource").json["status"]
         #expect(status?["level"]?.string == "process")
         #expect(status?["quarantine"]?["cause"]?.string == "crash")

@@ -54,12 +54,12 @@ extension EndToEnd.CrashTests {
                         running.leave()
                     }
                 }
-                try await eventually("writes are acknowledged") { acknowledged.all.count > before + 20 }
+                try await eventually("writes are acknowledged", within: 30) { acknowledged.all.count > before + 20 }
 
                 server.program.signal(SIGKILL)
 
                 #expect(try await server.program.exitStatus() == 137)
-                try await eventually("the writers notice") { running.wait(timeout: .now()) == .success }
+                try await eventually("the writers notice", within: 30) { running.wait(timeout: .now()) == .success }
                 try await checkDatabase(home)
                 try await check(home, has: acknowledged.all)
             }

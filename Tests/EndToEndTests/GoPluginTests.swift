@@ -34,7 +34,9 @@ extension EndToEnd.GoPluginTests {
     @Test func aDroppedInPluginAnswersAndGoes() async throws {
         try await GrafanaHome.withServer([Self.allowed]) { server, home in
             try await Self.install(home)
-            try await eventually("the plugin comes") { try server.get("/api/plugins/\(Self.id)/health").status == 200 }
+            try await eventually("the plugin comes", within: 30) {
+                try server.get("/api/plugins/\(Self.id)/health").status == 200
+            }
             try Self.addSource(server)
             let file = repositoryRoot.appending(path: "../shared/fixtures/frames/ts_wide.arrow").standardized
             let answer = try server.query("peer", ["do": "file", "path": .string(file.path)])
@@ -45,7 +47,9 @@ extension EndToEnd.GoPluginTests {
             #expect(resource.text.hasPrefix("GET a/b?c=d\n"), "\(resource.text)")
 
             try FileManager.default.removeItem(at: home.plugins.appending(path: "peer"))
-            try await eventually("the plugin goes") { try server.get("/api/plugins/\(Self.id)/health").status == 404 }
+            try await eventually("the plugin goes", within: 30) {
+                try server.get("/api/plugins/\(Self.id)/health").status == 404
+            }
         }
     }
 
@@ -61,7 +65,7 @@ extension EndToEnd.GoPluginTests {
 
             server.program.signal(SIGKILL)
             let deadline = ContinuousClock.now + .seconds(1)
-            try await eventually("the plugin is gone") { !ProcessState.isRunning(pid) }
+            try await eventually("the plugin is gone", within: 30) { !ProcessState.isRunning(pid) }
             #expect(ContinuousClock.now < deadline)
         }
     }

@@ -18,7 +18,7 @@ extension EndToEnd.HostileClientTests {
     private func checkIsWell(_ server: GrafanaServer) async throws {
         #expect(try server.get("/api/user").status == 200)
         // The one is the connection that asks.
-        try await eventually("all connections end") { try server.metric("grafana_http_connections") == 1 }
+        try await eventually("all connections end", within: 30) { try server.metric("grafana_http_connections") == 1 }
         #expect(server.program.isRunning)
     }
 
@@ -131,7 +131,7 @@ extension EndToEnd.HostileClientTests {
             for isReset in [false, true] {
                 let connections = try (0..<10).map { _ in try LoopbackConnection(port: server.port) }
                 for connection in connections { connection.send(request) }
-                try await eventually("all run") { try calls() == 10 }
+                try await eventually("all run", within: 30) { try calls() == 10 }
 
                 for connection in connections { isReset ? connection.reset() : connection.close() }
 

@@ -165,10 +165,10 @@ extension EndToEnd.IsolationTests {
             }
             let first = try guardian()
             kill(first, SIGKILL)
-            try await eventually("the guardian has ended") { !ProcessState.isRunning(first) }
+            try await eventually("the guardian has ended", within: 30) { !ProcessState.isRunning(first) }
             let early = try startChild()
             #expect(try server.send("POST", "/api/plugins/\(plugin.id)/reload").status == 200)
-            try await eventually("it ended with its plugin") { !ProcessState.isRunning(early) }
+            try await eventually("it ended with its plugin", within: 30) { !ProcessState.isRunning(early) }
             #expect(try guardian() != first)
             let late = try startChild()
             #expect(ProcessState.isRunning(late))

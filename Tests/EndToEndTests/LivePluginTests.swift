@@ -23,7 +23,7 @@ extension EndToEnd.LivePluginTests {
             #expect(try server.get("/api/plugins/\(Self.helloID)/health").status == 404)
 
             try await HelloPlugin().build(into: home.plugins.appending(path: "hello"))
-            try await eventually("the plugin comes") {
+            try await eventually("the plugin comes", within: 30) {
                 try server.get("/api/plugins/\(Self.helloID)/health").status == 200
             }
             try server.addDataSource("hello", type: Self.helloID)
@@ -36,11 +36,11 @@ extension EndToEnd.LivePluginTests {
             #expect(try healthText(server) == "Hello from C")
 
             try await HelloPlugin(greeting: "Hello again").build(into: home.plugins.appending(path: "hello"))
-            try await eventually("the new build answers") { try healthText(server) == "Hello again" }
+            try await eventually("the new build answers", within: 30) { try healthText(server) == "Hello again" }
             #expect(try server.pluginNumber("generation", of: Self.helloID).map { $0 >= 2 } == true)
 
             try FileManager.default.removeItem(at: home.plugins.appending(path: "hello"))
-            try await eventually("the plugin goes") {
+            try await eventually("the plugin goes", within: 30) {
                 try server.get("/api/plugins/\(Self.helloID)/health").status == 404
             }
             let gone = try server.query("hello", query)
@@ -52,7 +52,7 @@ extension EndToEnd.LivePluginTests {
         try await GrafanaHome.withServer([Self.allowed]) { server, home in
             let folder = home.plugins.appending(path: "hello")
             try await HelloPlugin().build(into: folder)
-            try await eventually("the plugin comes") {
+            try await eventually("the plugin comes", within: 30) {
                 try server.get("/api/plugins/\(Self.helloID)/health").status == 200
             }
             try server.addDataSource("hello", type: Self.helloID)
@@ -63,7 +63,7 @@ extension EndToEnd.LivePluginTests {
             #expect(error["pluginId"]?.string == Self.helloID)
             #expect(try healthText(server) == "Hello from C")
             try await HelloPlugin(greeting: "Hello again").build(into: folder)
-            try await eventually("the new build answers") { try healthText(server) == "Hello again" }
+            try await eventually("the new build answers", within: 30) { try healthText(server) == "Hello again" }
             #expect(try server.get("/api/plugins/errors").json == [])
         }
     }
@@ -71,7 +71,7 @@ extension EndToEnd.LivePluginTests {
     /// Waits for an error of `GET /api/plugins/errors`.
     private func reported(_ server: GrafanaServer, code: String) async throws -> JSONValue {
         var error: JSONValue?
-        try await eventually("\(code) is reported") {
+        try await eventually("\(code) is reported", within: 30) {
             error = try server.get("/api/plugins/errors").json.array?.first { $0["code"]?.string == code }
             return error != nil
         }
@@ -133,7 +133,7 @@ extension EndToEnd.LivePluginTests {
         try #require(FileManager.default.fileExists(atPath: built.path), "run 'make examples' first")
         try await GrafanaHome.withServer([Self.allowed]) { server, home in
             try FileManager.default.copyItem(at: built, to: home.plugins.appending(path: "sine"))
-            try await eventually("the plugin comes") {
+            try await eventually("the plugin comes", within: 30) {
                 try server.get("/api/plugins/\(Self.sineID)/health").status == 200
             }
             try server.addDataSource("bare", type: Self.sineID)
@@ -153,7 +153,9 @@ extension EndToEnd.LivePluginTests {
             #expect(head.hasPrefix("HTTP/1.1 200") && head.contains("text/event-stream"))
             #expect(try stream.readText(until: "data: {\"data\"").contains("\"values\""))
             stream.close()
-            try await eventually("the listener is gone") { try server.metric("grafana_live_node_num_clients") == 0 }
+            try await eventually("the listener is gone", within: 30) {
+                try server.metric("grafana_live_node_num_clients") == 0
+            }
         }
     }
 }

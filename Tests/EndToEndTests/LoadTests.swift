@@ -94,7 +94,7 @@ extension EndToEnd.LoadTests {
         let allowed = "plugins.allow_loading_unsigned_plugins=\(Self.helloID)"
         try await GrafanaHome.withServer([allowed]) { server, home in
             try await HelloPlugin().build(into: home.plugins.appending(path: "hello"))
-            try await eventually("the plugin comes") {
+            try await eventually("the plugin comes", within: 30) {
                 try server.get("/api/plugins/\(Self.helloID)/health").status == 200
             }
             try server.addDataSource("hello", type: Self.helloID)
@@ -125,6 +125,6 @@ extension EndToEnd.LoadTests {
 
     /// Waits until the server has noticed that its clients are gone.
     private func settle(_ server: GrafanaServer) async throws {
-        try await eventually("connections end") { try server.metric("grafana_http_connections") == 1 }
+        try await eventually("connections end", within: 30) { try server.metric("grafana_http_connections") == 1 }
     }
 }

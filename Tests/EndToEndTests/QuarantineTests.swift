@@ -63,7 +63,7 @@ extension EndToEnd.QuarantineTests {
 
             let lost = try Self.ask(server, harm)
             #expect((try? lost.readToEnd())?.isEmpty != false)
-            try await eventually("the server answers again") {
+            try await eventually("the server answers again", within: 30) {
                 (try? server.get("/readyz", user: nil))?.status == 200
             }
 
@@ -124,7 +124,7 @@ extension EndToEnd.QuarantineTests {
         let plugin = CrashingPlugin()
         try await withPlugin(plugin) { server, home in
             _ = try? Self.ask(server, "fault-later").readToEnd()
-            try await eventually("the server answers again") {
+            try await eventually("the server answers again", within: 30) {
                 (try? server.get("/readyz", user: nil))?.status == 200
             }
             let stopped = try await server.stop()
@@ -163,7 +163,7 @@ extension EndToEnd.QuarantineTests {
             #expect(ProcessState.isRunning(before))
 
             _ = try? Self.ask(server, "fault-later").readToEnd()
-            try await eventually("the server answers again") {
+            try await eventually("the server answers again", within: 30) {
                 (try? server.get("/readyz", user: nil))?.status == 200
             }
 
@@ -189,16 +189,16 @@ extension EndToEnd.QuarantineTests {
             // A client that leaves cancels its call, which the plugin does not end.
             for number in 1...3 {
                 let connection = try Self.ask(server, "hang")
-                try await eventually("the call runs") {
+                try await eventually("the call runs", within: 30) {
                     try server.pluginNumber("callsTotal", of: plugin.id) ?? 0 >= number
                 }
                 connection.reset()
-                try await eventually("the call is given up") {
+                try await eventually("the call is given up", within: 30) {
                     try server.pluginNumber("callsAbandoned", of: plugin.id) ?? 0 >= number
                         || Self.level(server, plugin.id) == "process"
                 }
             }
-            try await eventually("the plugin is moved") { try Self.level(server, plugin.id) == "process" }
+            try await eventually("the plugin is moved", within: 30) { try Self.level(server, plugin.id) == "process" }
 
             #expect(try Self.status(server, plugin.id)?["quarantine"]?["cause"]?.string == "hang")
             #expect(Self.isFine(try server.query("crash", ["try": "nothing"])))
@@ -210,7 +210,7 @@ extension EndToEnd.QuarantineTests {
         try await withPlugin(plugin) { server, _ in
             #expect(Self.isFine(try server.query("crash", ["try": "keep-memory"])))
 
-            try await eventually("the plugin is moved") { try Self.level(server, plugin.id) == "process" }
+            try await eventually("the plugin is moved", within: 30) { try Self.level(server, plugin.id) == "process" }
             #expect(try Self.status(server, plugin.id)?["quarantine"]?["cause"]?.string == "memory")
         }
     }

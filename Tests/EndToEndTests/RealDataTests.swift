@@ -54,7 +54,7 @@ extension EndToEnd.RealDataTests {
             "interval": "1s", "legendFormat": "{{job}}",
         ]
         var answer = try server.query("prom", query, from: "now-1m", to: "now")
-        try await eventually("two steps have passed") {
+        try await eventually("two steps have passed", within: 30) {
             answer = try server.query("prom", query, from: "now-1m", to: "now")
             return (answer.frames.first?.values(1).count ?? 0) > 1
         }
@@ -67,7 +67,7 @@ extension EndToEnd.RealDataTests {
     }
 
     private func checkExemplars(_ server: GrafanaServer) async throws {
-        try await eventually("exemplars come") {
+        try await eventually("exemplars come", within: 30) {
             let answer = try server.query(
                 "prom", ["expr": "shop_seconds_bucket", "exemplar": true, "intervalMs": 1000, "maxDataPoints": 1000])
             return answer.text.contains("trace-") && answer.text.contains("trace_id")

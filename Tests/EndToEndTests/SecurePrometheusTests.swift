@@ -81,7 +81,7 @@ extension EndToEnd.SecurePrometheusTests {
                 "--web.listen-address=127.0.0.1:\(port)", "--web.config.file=\(certificates.file("web.yml"))",
             ], port: port, log: home.folder.appending(path: "prometheus.log"))
         defer { prometheus.end() }
-        try await eventually("Prometheus is ready") {
+        try await eventually("Prometheus is ready", within: 30) {
             prometheus.program.output.contains("Server is ready to receive web requests")
         }
         return try await body(port)

@@ -19,7 +19,7 @@ extension EndToEnd.ShutdownTests {
     private func startSlowQuery(_ server: GrafanaServer, _ duration: String) async throws -> LoopbackConnection {
         let connection = try LoopbackConnection(port: server.port)
         connection.send(Self.slowQuery(duration))
-        try await eventually("the query runs") {
+        try await eventually("the query runs", within: 30) {
             try server.pluginNumber("callsRunning", of: "grafana-testdata-datasource") == 1
         }
         return connection
@@ -60,7 +60,7 @@ extension EndToEnd.ShutdownTests {
         try await GrafanaHome.withServer { server, _ in
             let connection = try await startSlowQuery(server, "60s")
             server.program.signal(SIGTERM)
-            try await eventually("the first signal is heard") { server.log.contains("Shutting down") }
+            try await eventually("the first signal is heard", within: 30) { server.log.contains("Shutting down") }
             let begin = ContinuousClock.now
 
             server.program.signal(SIGTERM)

@@ -2,6 +2,7 @@
 import Foundation
 import Logging
 import PluginABI
+import TestSupport
 import Testing
 
 @testable import PluginHost

@@ -90,7 +90,7 @@ static gf_status query(gf_context_t *context, const gf_query_t *query) {
     if (is(json, "fault")) {
         fault();
     } else if (is(json, "fault-later")) {
-        usleep(300000);
+        usleep(300000); /* Reason: other requests come in meanwhile */
         fault();
     } else if (is(json, "raise")) {
         raise(SIGSEGV);

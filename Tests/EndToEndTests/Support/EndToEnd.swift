@@ -34,18 +34,3 @@ private final class BlockingExecutor: TaskExecutor {
         queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
-
-/// Waits until something that a program does has happened.
-///
-/// Records an issue when that takes longer than `seconds`.
-func eventually(
-    _ what: String, within seconds: Int = 30, sourceLocation: SourceLocation = #_sourceLocation,
-    _ condition: () throws -> Bool
-) async throws {
-    let end = ContinuousClock.now + .seconds(seconds)
-    while ContinuousClock.now < end {
-        if try condition() { return }
-        try await Task.sleep(for: .milliseconds(10))  // Reason: another program tells nobody
-    }
-    Issue.record("\(what): not within \(seconds) s", sourceLocation: sourceLocation)
-}

@@ -131,13 +131,3 @@ struct CrashingPlugin: Sendable {
         try await answer("nothing").frames.first?.fields.first?.column.string(at: 0) == "fine"
     }
 }
-
-/// Waits until something is so; at most ten seconds.
-func eventually(_ what: String, _ isSo: () -> Bool) async throws {
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(10)
-    while !isSo() {
-        try #require(clock.now < end, "it never happened that \(what)")
-        try await clock.sleep(for: .milliseconds(2))
-    }
-}

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CZlib
 import Foundation
+import TestSupport
 import Testing
 
 /// Waits until something that another thread does has happened; fails after 20 s.
-func eventually(
-    _ condition: @Sendable () async throws -> Bool, sourceLocation: SourceLocation = #_sourceLocation
-) async throws {
-    let end = ContinuousClock.now + .seconds(20)
-    while ContinuousClock.now < end {
-        if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-    Issue.record("it did not happen within 20 s", sourceLocation: sourceLocation)
+func eventually(_ condition: @Sendable () async throws -> Bool) async throws {
+    try await eventually("what another thread does", within: 20, condition)
 }
 
 /// Undoes gzip, with zlib's own decoder.
