@@ -196,7 +196,7 @@ final class PluginSession: Sendable {
         if let reason {
             connection.close(because: reason)
             // Before the process ends, which would end the connection with another reason.
-            await connection.waitUntilClosed()
+            await connection.waitUntilPerformed()
         } else {
             connection.close()
         }

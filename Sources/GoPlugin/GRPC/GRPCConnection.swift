@@ -121,6 +121,9 @@ package final class GRPCConnection: Sendable {
         submit(.close(because: reason))
     }
 
+    /// Waits until all commands so far were performed; the other side may take longer to end a connection.
+    func waitUntilPerformed() async { try? await closed.eventLoop.submit {}.get() }
+
     /// Waits until the connection has ended, by either side.
     package func waitUntilClosed() async { try? await closed.get() }
 
